@@ -23,30 +23,30 @@
  *     spuff_provider_free(&provider), spuff_registry_free(&registry);
  *
  * Map
- * - `spuff_registry`: which providers there are, and how one is made
+ * - `spuff_registry`: the registered providers, and how one is made
  * - `spuff_config`: how to reach a provider
- * - `spuff_request`: a machine to be started
- * - `spuff_provider`: the verbs that block
- * - `spuff_instance` and `spuff_instances`: machines
- * - `spuff_error`: why a function failed, with all that is known
- * - `spuff_cancel`: ends calls that block, by hand from any thread or at a deadline
+ * - `spuff_request`: a request for an instance
+ * - `spuff_provider`: the operations that block
+ * - `spuff_instance` and `spuff_instances`
+ * - `spuff_error`: why a function failed, with all details
+ * - `spuff_cancel`: cancels blocking calls, from any thread or at a deadline
  * - `spuff_progress` and `spuff_observer`: what a call sees on its way, and who is told
  * - `spuff_snapshot` and `spuff_snapshots`
- * - `spuff_strings`: a list of texts
- * - The verbs that call back: each returns at once, and its callback is called once with the
- * - The verbs over many machines, in their two forms
- * - `spuff_outcomes`: what a verb over many machines has come to
- * - `spuff_reap` and `spuff_reaped`: the end of leases
- * - `spuff_price`: what an hour of a machine costs
- * - `spuff_placement`: where a machine may be made, the best place first, and for how much
- * - `spuff_placed`: a machine that has found its place
- * - `spuff_attempts`: what was tried, place by place, before a machine was made or an error came of
- * - What a machine costs, and machines that are made where there is room: the verbs, in their two
- * - The log: what spuff does, line by line, to a callback
+ * - `spuff_strings`: a list of strings
+ * - The operations that call back: each returns at once, and its callback is called once with the
+ * - The operations on many instances, in their two forms
+ * - `spuff_outcomes`: the outcomes of an operation on many instances
+ * - `spuff_reap` and `spuff_reaped`: destroying what is expired, old, or of an owner
+ * - `spuff_price`: the hourly price of an instance
+ * - `spuff_placement`: the candidates for an instance, the best first, and a price ceiling
+ * - `spuff_placed`: a placed instance
+ * - `spuff_attempts`: the outcome of each candidate that was tried
+ * - Prices and placements: the operations in their two forms
+ * - The log: its lines go to a callback
  * - What this library is: its version and what is built into it
  * - Providers written in C: a table of functions becomes an entry of a registry
- * - `spuff_cloud`: the clouds in a box
- * - `spuff_report`: whether a provider keeps the contract
+ * - `spuff_cloud`: simulated clouds
+ * - `spuff_report`: whether a provider satisfies the contract
  *
  * Conventions
  * - Functions that can fail return a spuff_code, SPUFF_OK being 0, and put a spuff_error in *error when `error` is not NULL.
@@ -137,7 +137,7 @@ typedef struct spuff_observer spuff_observer;
 typedef struct spuff_cloud_options spuff_cloud_options;
 typedef struct spuff_provider_vtable spuff_provider_vtable;
 
-/// What a function answers: 0, or the kind of the error. The numbers are the same in every
+/// What a function returns: 0, or the kind of the error. The numbers are the same in every
 /// language, and never change.
 enum spuff_code
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -146,41 +146,41 @@ enum spuff_code
  {
     /// Done.
     SPUFF_OK = 0,
-    /// The cloud does not know the credentials, or they may not do this.
+    /// The credentials are invalid or lack permission.
     SPUFF_AUTHENTICATION = 1,
-    /// Too many requests; the call was not carried out.
+    /// The rate limit was reached; the call was not carried out.
     SPUFF_RATE_LIMIT = 2,
-    /// The thing addressed does not exist.
+    /// The addressed resource does not exist.
     SPUFF_NOT_FOUND = 3,
-    /// The account may not have more of this.
+    /// The account's quota for this resource is used up.
     SPUFF_QUOTA_EXCEEDED = 4,
-    /// A value cannot be used; also an argument that is NULL or not UTF-8.
+    /// A value is invalid; also an argument that is NULL or not UTF-8.
     SPUFF_INVALID_CONFIG = 5,
-    /// This provider, or this build, cannot do that.
+    /// The provider, or this build, does not support this operation or option.
     SPUFF_NOT_SUPPORTED = 6,
-    /// A deadline passed.
+    /// The deadline expired.
     SPUFF_TIMEOUT = 7,
-    /// The cloud could not be reached, or its reply broke off.
+    /// The API could not be reached, or its reply was cut off.
     SPUFF_NETWORK = 8,
-    /// An answer of the cloud that fits no other kind.
+    /// A reply that fits no other kind.
     SPUFF_API = 9,
-    /// The provider is known by name, but not part of this build.
+    /// The provider is known by name, but this build does not contain it.
     SPUFF_NOT_IMPLEMENTED = 10,
-    /// No provider is registered under that name.
+    /// No provider of that name is registered.
     SPUFF_UNKNOWN_PROVIDER = 11,
-    /// Something else.
+    /// Any other error.
     SPUFF_OTHER = 12,
-    /// The state of the thing does not allow it, or its name is taken.
+    /// The state of the resource forbids it, or its name is taken.
     SPUFF_CONFLICT = 13,
-    /// Out of stock here and now.
+    /// Out of stock at this time and place.
     SPUFF_CAPACITY = 14,
-    /// The cloud has a fault of its own.
+    /// The cloud has an internal failure.
     SPUFF_UNAVAILABLE = 15,
-    /// The call may or may not have been carried out: resolve its key before it is repeated.
+    /// The call may or may not have been carried out: resolve its key before a retry.
     SPUFF_UNKNOWN_OUTCOME = 16,
-    /// The caller has cancelled the call.
+    /// The caller cancelled the call.
     SPUFF_CANCELLED = 17,
-    /// A fault of spuff itself: a panic that was caught.
+    /// A bug in spuff: a caught panic.
     SPUFF_INTERNAL = 18,
 };
 #ifndef __cplusplus
@@ -191,13 +191,13 @@ typedef int32_t spuff_code;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/* ---- `spuff_registry`: which providers there are, and how one is made ---- */
+/* ---- `spuff_registry`: the registered providers, and how one is made ---- */
 
-/// What a provider takes and can do. Owned by whoever got it, freed with spuff_description_free;
-/// its texts live as long as it does. Any thread may read it.
+/// The options and capabilities of a provider. Owned by the caller that got it, freed with
+/// spuff_description_free; its texts live as long as it does. Any thread may read it.
 struct spuff_description;
 
-/// The providers that can be used, by name. Owned by whoever made it, freed with
+/// The providers that can be used, by name. Owned by the caller that made it, freed with
 /// spuff_registry_free; providers outlive it. Any thread may use it at any time.
 struct spuff_registry;
 
@@ -277,7 +277,7 @@ spuff_code spuff_registry_implemented_providers(const struct spuff_registry *reg
 SPUFF_EXPORTED
 bool spuff_registry_is_registered(const struct spuff_registry *registry, const char *name);
 
-/// Tells what a registered provider takes and can do. The caller owns *out.
+/// Returns the options and capabilities of a registered provider. The caller owns *out.
 ///
 /// Errors: SPUFF_UNKNOWN_PROVIDER with the names that would work.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -311,7 +311,7 @@ bool spuff_description_supports_ssh_keys(const struct spuff_description *descrip
 SPUFF_EXPORTED
 bool spuff_description_supports_labels(const struct spuff_description *description);
 
-/// The most bytes of user data that it takes; 0 where it takes none.
+/// The most bytes of user data that it takes; 0 if it takes none.
 SPUFF_EXPORTED
 size_t spuff_description_max_user_data(const struct spuff_description *description);
 
@@ -320,31 +320,31 @@ SPUFF_EXPORTED
 size_t spuff_description_option_count(const struct spuff_description *description);
 
 /// The name of an option: `token`, `endpoint`, `region`, `ca_file`, or one for
-/// spuff_config_set_option. NULL past the last.
+/// spuff_config_set_option. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_description_option_name(const struct spuff_description *description, size_t index);
 
-/// What that option means, with its default. NULL past the last.
+/// What that option means, with its default. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_description_option_doc(const struct spuff_description *description, size_t index);
 
-/// Whether the provider cannot work without that option. false past the last.
+/// Whether the provider cannot work without that option. false past the end.
 SPUFF_EXPORTED
 bool spuff_description_option_is_required(const struct spuff_description *description, size_t index);
 
-/// Whether the value of that option must not be shown. false past the last.
+/// Whether the value of that option must not be shown. false past the end.
 SPUFF_EXPORTED
 bool spuff_description_option_is_secret(const struct spuff_description *description, size_t index);
 
 /// One of the environment variables that this option is read from, the first that is set. NULL past
-/// the last.
+/// the end.
 SPUFF_EXPORTED
 const char *spuff_description_option_env(const struct spuff_description *description, size_t index, size_t variable);
 
 /* ---- `spuff_config`: how to reach a provider ---- */
 
-/// How to reach a provider; what is left out is the provider's default. Owned by whoever made it,
-/// freed with spuff_config_free; connecting copies it. One thread at a time may change it.
+/// How to reach a provider; what is left out is the provider's default. Owned by the caller that
+/// made it, freed with spuff_config_free; connecting copies it. One thread at a time may change it.
 struct spuff_config;
 
 /// Makes a configuration with nothing in it. Never NULL.
@@ -369,15 +369,16 @@ spuff_code spuff_config_set_token(struct spuff_config *config, const char *token
 SPUFF_EXPORTED
 spuff_code spuff_config_set_endpoint(struct spuff_config *config, const char *endpoint, struct spuff_error **error);
 
-/// Sets the region that is used where a request names none.
+/// Sets the region that is used for requests that name none.
 SPUFF_EXPORTED
 spuff_code spuff_config_set_region(struct spuff_config *config, const char *region, struct spuff_error **error);
 
-/// Sets the path of a PEM file with certificate authorities to trust beside those of the platform.
+/// Sets the path of a PEM file with certificate authorities to trust in addition to those of the
+/// platform.
 SPUFF_EXPORTED
 spuff_code spuff_config_set_ca_file(struct spuff_config *config, const char *path, struct spuff_error **error);
 
-/// Sets an option that only this provider knows; spuff_registry_describe tells which there are.
+/// Sets an option that only this provider knows; spuff_registry_describe lists them.
 SPUFF_EXPORTED
 spuff_code spuff_config_set_option(struct spuff_config *config,
                                    const char *name,
@@ -399,24 +400,24 @@ spuff_code spuff_config_set_timeout_ms(struct spuff_config *config,
 SPUFF_EXPORTED
 int64_t spuff_config_timeout_ms(const struct spuff_config *config, const char *name);
 
-/// The token, in the clear, for a provider written in C. NULL where none was set. Lives until the
+/// The token, in the clear, for a provider written in C. NULL if none was set. Lives until the
 /// configuration is changed or freed, as what the other getters give.
 SPUFF_EXPORTED
 const char *spuff_config_token(const struct spuff_config *config);
 
-/// The base URL of the API. NULL where none was set.
+/// The base URL of the API. NULL if none was set.
 SPUFF_EXPORTED
 const char *spuff_config_endpoint(const struct spuff_config *config);
 
-/// The default region. NULL where none was set.
+/// The default region. NULL if none was set.
 SPUFF_EXPORTED
 const char *spuff_config_region(const struct spuff_config *config);
 
-/// The path of the file with certificate authorities. NULL where none was set.
+/// The path of the file with certificate authorities. NULL if none was set.
 SPUFF_EXPORTED
 const char *spuff_config_ca_file(const struct spuff_config *config);
 
-/// An option by its name. NULL where it was not set.
+/// An option by its name. NULL if it was not set.
 SPUFF_EXPORTED
 const char *spuff_config_option(const struct spuff_config *config, const char *name);
 
@@ -424,13 +425,13 @@ const char *spuff_config_option(const struct spuff_config *config, const char *n
 SPUFF_EXPORTED
 size_t spuff_config_option_count(const struct spuff_config *config);
 
-/// The name of one of these, in their order, for spuff_config_option. NULL past the last.
+/// The name of one of these, in their order, for spuff_config_option. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_config_option_name(const struct spuff_config *config, size_t index);
 
-/* ---- `spuff_request`: a machine to be started ---- */
+/* ---- `spuff_request`: a request for an instance ---- */
 
-/// What becomes of a machine when its create is cancelled.
+/// What happens to the instance when its create is cancelled.
 enum spuff_on_cancel
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -451,11 +452,11 @@ typedef int32_t spuff_on_cancel;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// A machine to be started. Owned by whoever made it, freed with spuff_request_free; a create
-/// copies it. One thread at a time may change it.
+/// A request for an instance. Owned by the caller that made it, freed with spuff_request_free; a
+/// create copies it. One thread at a time may change it.
 struct spuff_request;
 
-/// Makes a request for a machine of that name, in that region (empty: the provider's default), of
+/// Makes a request for an instance of that name, in that region (empty: the provider's default), of
 /// that size, with Ubuntu 24.04. The caller owns *out.
 ///
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
@@ -491,21 +492,21 @@ spuff_code spuff_request_add_label(struct spuff_request *request,
 SPUFF_EXPORTED
 spuff_code spuff_request_add_ssh_key(struct spuff_request *request, const char *key, struct spuff_error **error);
 
-/// Sets a key of the caller's own that stands for this one machine: the same request under the same
-/// key, also from another process, gives the same machine.
+/// Sets the idempotency key: the same request under the same key, also from another process,
+/// returns the same instance.
 SPUFF_EXPORTED
 spuff_code spuff_request_set_idempotency_key(struct spuff_request *request, const char *key, struct spuff_error **error);
 
-/// Sets whose machine it is: 1 to 63 letters, digits, `-`, `_` and `.`.
+/// Sets the owner: 1 to 63 letters, digits, `-`, `_` and `.`.
 SPUFF_EXPORTED
 spuff_code spuff_request_set_owner(struct spuff_request *request, const char *owner, struct spuff_error **error);
 
-/// Sets for how many seconds, from its create, it is leased: after that spuff_provider_reap ends
-/// it.
+/// Sets for how many seconds, from its create, it is leased: after that spuff_provider_reap
+/// destroys it.
 SPUFF_EXPORTED
 spuff_code spuff_request_set_ttl_seconds(struct spuff_request *request, uint64_t seconds, struct spuff_error **error);
 
-/// Sets what becomes of the machine when its create is cancelled: one of spuff_on_cancel.
+/// Sets what happens to the instance when its create is cancelled: one of spuff_on_cancel.
 SPUFF_EXPORTED
 spuff_code spuff_request_set_on_cancel(struct spuff_request *request, int32_t on_cancel, struct spuff_error **error);
 
@@ -526,19 +527,19 @@ const char *spuff_request_size(const struct spuff_request *request);
 SPUFF_EXPORTED
 const char *spuff_request_image(const struct spuff_request *request);
 
-/// The cloud-init document or script. NULL where there is none.
+/// The cloud-init document or script. NULL if there is none.
 SPUFF_EXPORTED
 const char *spuff_request_user_data(const struct spuff_request *request);
 
-/// The caller's own key. NULL where there is none.
+/// The idempotency key. NULL if there is none.
 SPUFF_EXPORTED
 const char *spuff_request_idempotency_key(const struct spuff_request *request);
 
-/// Whose machine it is. NULL where it is nobody's.
+/// The owner. NULL if there is none.
 SPUFF_EXPORTED
 const char *spuff_request_owner(const struct spuff_request *request);
 
-/// For how many seconds it is leased; -1 where it is not.
+/// The lease in seconds; -1 if it has none.
 SPUFF_EXPORTED
 int64_t spuff_request_ttl_seconds(const struct spuff_request *request);
 
@@ -546,11 +547,11 @@ int64_t spuff_request_ttl_seconds(const struct spuff_request *request);
 SPUFF_EXPORTED
 size_t spuff_request_label_count(const struct spuff_request *request);
 
-/// The key of a label, in the order of the keys. NULL past the last.
+/// The key of a label, in the order of the keys. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_request_label_key(const struct spuff_request *request, size_t index);
 
-/// The value of that label. NULL past the last.
+/// The value of that label. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_request_label_value(const struct spuff_request *request, size_t index);
 
@@ -558,21 +559,21 @@ const char *spuff_request_label_value(const struct spuff_request *request, size_
 SPUFF_EXPORTED
 size_t spuff_request_ssh_key_count(const struct spuff_request *request);
 
-/// One of these keys. NULL past the last.
+/// One of these keys. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_request_ssh_key(const struct spuff_request *request, size_t index);
 
-/* ---- `spuff_provider`: the verbs that block ---- */
+/* ---- `spuff_provider`: the operations that block ---- */
 
-/// What becomes of a machine that was made but does not become ready. One that was found, as
-/// spuff_instance_adopted tells, is left.
+/// What happens to an instance that was made but does not become ready. An adopted one (see
+/// spuff_instance_adopted) is left.
 enum spuff_on_failure
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. One that
-    /// could only not be looked at is left; the error carries its id.
+    /// It is destroyed if it has failed itself, is gone, or was not ready in time. One that could
+    /// not be polled is left; the error carries its id.
     SPUFF_ON_FAILURE_DESTROY = 0,
     /// It is left as it is; the error carries its id.
     SPUFF_ON_FAILURE_KEEP = 1,
@@ -585,20 +586,20 @@ typedef int32_t spuff_on_failure;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// A cloud that machines can be started on. Owned by whoever got it, freed with
-/// spuff_provider_free, also while calls are under way: those that were submitted, and those that
+/// A cloud that instances can be started on. Owned by the caller that got it, freed with
+/// spuff_provider_free, also while calls are in progress: those that were submitted, and those that
 /// block and of which it is certain that they have begun, as a progress or the provider's own
 /// function tells. Any thread may use it at any time; that none begins a call as it is freed is the
 /// owner's to see to.
 ///
-/// Every verb takes a token, or NULL, that ends it early: with SPUFF_CANCELLED, or SPUFF_TIMEOUT at
-/// the token's deadline. All that reads is lost without harm; a create is brought to an end in the
-/// background, see spuff_settled. The errors of all verbs name the provider, and the machine that
-/// they are about.
+/// Every operation takes a token, or NULL, that ends the call early: with SPUFF_CANCELLED, or
+/// SPUFF_TIMEOUT at the token's deadline. A read is abandoned without harm; a create is completed
+/// or rolled back in the background, see spuff_settled. The errors of all operations name the
+/// provider, and the instance that they are about.
 struct spuff_provider;
 
-/// Frees a provider and sets *provider to NULL; calls that are under way go on. NULL, or a pointer
-/// to NULL, is fine: twice is harmless.
+/// Frees a provider and sets *provider to NULL; calls that are in progress go on. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_provider_free(struct spuff_provider **provider);
 
@@ -610,9 +611,8 @@ const char *spuff_provider_name(const struct spuff_provider *provider);
 SPUFF_EXPORTED
 bool spuff_provider_supports_snapshots(const struct spuff_provider *provider);
 
-/// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting. The
-/// caller owns *out. When the reply is lost, spuff finds out what came of it before anything is
-/// sent again.
+/// Creates an instance and returns as soon as the cloud has accepted it: it may still be booting.
+/// The caller owns *out. If the reply is lost, spuff resolves the outcome before any retry.
 ///
 /// Errors: SPUFF_INVALID_CONFIG before anything was sent; SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED
 /// when there is no room; SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve.
@@ -623,13 +623,13 @@ spuff_code spuff_provider_create_instance(const struct spuff_provider *provider,
                                           struct spuff_instance **out,
                                           struct spuff_error **error);
 
-/// Starts a machine and waits until it is ready. One that was made but does not become ready is
+/// Creates an instance and waits until it is ready. One that was made but does not become ready is
 /// destroyed or kept, as `on_failure`, one of spuff_on_failure, says; also when the call is
 /// cancelled. The caller owns *out. `observer` may be NULL.
 ///
 /// Errors: those of spuff_provider_create_instance and spuff_provider_wait_ready;
-/// spuff_error_instance_exists tells what became of the machine. What could not be destroyed is
-/// tried again in the background.
+/// spuff_error_instance_exists reports whether the instance exists. A failed destroy is retried in
+/// the background.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_create_and_wait(const struct spuff_provider *provider,
                                           const struct spuff_request *request,
@@ -639,8 +639,8 @@ spuff_code spuff_provider_create_and_wait(const struct spuff_provider *provider,
                                           struct spuff_instance **out,
                                           struct spuff_error **error);
 
-/// Ends a machine. One that is already gone is SPUFF_OK; one that is locked is tried until
-/// `action_complete` has passed.
+/// Destroys an instance. One that is already gone is SPUFF_OK; for a locked one the destroy is
+/// retried until `action_complete` has passed.
 ///
 /// Errors: SPUFF_CONFLICT when it stays locked or is protected.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -649,8 +649,7 @@ spuff_code spuff_provider_destroy_instance(const struct spuff_provider *provider
                                            const struct spuff_cancel *cancel,
                                            struct spuff_error **error);
 
-/// Reads one machine; *out is NULL, and the answer SPUFF_OK, when it does not exist (any more). The
-/// caller owns *out.
+/// Returns one instance; *out is NULL, with SPUFF_OK, if it does not exist. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG when `id` cannot be an id of this cloud.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -660,17 +659,17 @@ spuff_code spuff_provider_get_instance(const struct spuff_provider *provider,
                                        struct spuff_instance **out,
                                        struct spuff_error **error);
 
-/// Every machine that spuff manages, from all pages. The caller owns *out.
+/// Every instance that spuff manages, from all pages. The caller owns *out.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_list_instances(const struct spuff_provider *provider,
                                          const struct spuff_cancel *cancel,
                                          struct spuff_instances **out,
                                          struct spuff_error **error);
 
-/// Waits until a machine is active and has a public address. The caller owns *out. `observer` may
+/// Waits until an instance is active and has a public address. The caller owns *out. `observer` may
 /// be NULL.
 ///
-/// Errors: SPUFF_TIMEOUT after `instance_ready`; earlier when the machine has failed, with the
+/// Errors: SPUFF_TIMEOUT after `instance_ready`; earlier when the instance has failed, with the
 /// cloud's reason, and SPUFF_NOT_FOUND when it is gone.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_wait_ready(const struct spuff_provider *provider,
@@ -683,7 +682,7 @@ spuff_code spuff_provider_wait_ready(const struct spuff_provider *provider,
 /// Makes a snapshot and waits until it can be used. The caller owns *out. `observer` may be NULL. A
 /// call that is cancelled lets the snapshot be finished in the background.
 ///
-/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED where there are no snapshots;
+/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED if there are no snapshots;
 /// SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve_snapshot.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_create_snapshot(const struct spuff_provider *provider,
@@ -715,12 +714,12 @@ spuff_code spuff_provider_delete_snapshot(const struct spuff_provider *provider,
                                           const struct spuff_cancel *cancel,
                                           struct spuff_error **error);
 
-/// The machine that was made under a key: that of SPUFF_UNKNOWN_OUTCOME, or an idempotency key,
-/// from this process or another. *out is NULL, and the answer SPUFF_OK, when it is certain that
-/// there is none. The caller owns *out.
+/// The instance made under a key: that of SPUFF_UNKNOWN_OUTCOME, or an idempotency key, from this
+/// process or another. *out is NULL, with SPUFF_OK, if it is certain that there is none. The caller
+/// owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_OUTCOME when the cloud cannot be asked; SPUFF_NOT_SUPPORTED where the
-/// provider has no such verb.
+/// Errors: SPUFF_UNKNOWN_OUTCOME when the cloud cannot be asked; SPUFF_NOT_SUPPORTED if the
+/// provider does not support it.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_resolve(const struct spuff_provider *provider,
                                   const char *key,
@@ -738,10 +737,10 @@ spuff_code spuff_provider_resolve_snapshot(const struct spuff_provider *provider
                                            struct spuff_snapshot **out,
                                            struct spuff_error **error);
 
-/// Adds `count` labels to a machine, or replaces their values; other labels stay.
+/// Adds `count` labels to an instance, or replaces their values; other labels stay.
 ///
-/// Errors: SPUFF_NOT_FOUND when the machine does not exist; SPUFF_NOT_SUPPORTED where the provider
-/// has no such verb.
+/// Errors: SPUFF_NOT_FOUND when the instance does not exist; SPUFF_NOT_SUPPORTED if the provider
+/// does not support it.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_set_labels(const struct spuff_provider *provider,
                                      const char *id,
@@ -759,7 +758,7 @@ spuff_code spuff_provider_get_ssh_keys(const struct spuff_provider *provider,
                                        struct spuff_strings **out,
                                        struct spuff_error **error);
 
-/// The machines of an owner, of those that spuff manages: also stopped ones. The caller owns *out.
+/// The instances of an owner, of those that spuff manages: also stopped ones. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for an owner that cannot be one.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -769,8 +768,8 @@ spuff_code spuff_provider_list_owned(const struct spuff_provider *provider,
                                      struct spuff_instances **out,
                                      struct spuff_error **error);
 
-/// Lets the lease of a machine end `ttl_seconds` from now, whether or not it had one, and tells
-/// when that is: in *expires_at_ms, in milliseconds since 1970 (UTC).
+/// Sets the lease of an instance to end `ttl_seconds` from now, whether or not it had one, and
+/// returns the end in *expires_at_ms, in milliseconds since 1970 (UTC).
 ///
 /// Errors: as spuff_provider_set_labels; SPUFF_INVALID_CONFIG for no time at all.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -781,13 +780,13 @@ spuff_code spuff_provider_renew(const struct spuff_provider *provider,
                                 int64_t *expires_at_ms,
                                 struct spuff_error **error);
 
-/// Ends machines and snapshots that spuff manages and that `which` says, each with a result of its
-/// own. The caller owns *out. `observer` may be NULL. A machine whose lease was renewed before its
-/// end is left alone, and is not in *out. A call that is cancelled has ended some; run it again for
-/// the rest.
+/// Destroys the managed instances and snapshots that match `which`. One failure does not stop the
+/// rest. The caller owns *out. `observer` may be NULL. An instance whose lease was renewed
+/// meanwhile is left alone, and is not in *out. A cancelled call has destroyed some; call it again
+/// for the rest.
 ///
-/// Errors: SPUFF_INVALID_CONFIG when `which` says nothing; those of listing. What could not be
-/// ended is told in *out.
+/// Errors: SPUFF_INVALID_CONFIG when `which` has no filter; those of listing. *out reports what
+/// could not be destroyed.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_reap(const struct spuff_provider *provider,
                                const struct spuff_reap *which,
@@ -796,19 +795,19 @@ spuff_code spuff_provider_reap(const struct spuff_provider *provider,
                                struct spuff_reaped **out,
                                struct spuff_error **error);
 
-/// Waits until what is in the background at this call has come to its end: creates that nobody
-/// waits for any more, and destroys of machines whose create was cancelled. What begins later is
-/// not waited for, nor a create whose caller waits for it. A program that ends before may leave
-/// machines behind; their labels tell whose they are. The end of a machine is accepted by its cloud
-/// then: lists may show it for a while.
+/// Waits for the work that is in the background at this call: abandoned creates, and destroys of
+/// instances whose create was cancelled. It does not wait for work that begins later, nor for a
+/// create whose caller still waits. A program that exits earlier may leave instances behind; their
+/// labels show the owner. The cloud has then accepted each destroy: lists may show the instance for
+/// a while.
 ///
 /// Errors: SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_settled(const struct spuff_cancel *cancel, struct spuff_error **error);
 
-/* ---- `spuff_instance` and `spuff_instances`: machines ---- */
+/* ---- `spuff_instance` and `spuff_instances` ---- */
 
-/// The state of a machine.
+/// The state of an instance.
 enum spuff_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -833,23 +832,23 @@ typedef int32_t spuff_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// A machine. Owned by whoever got it, freed with spuff_instance_free, unless it was got from a
-/// list, which owns it. What its getters give lives as long as it does, and no setter is called.
-/// Any thread may read it.
+/// An instance. Owned by the caller that got it, freed with spuff_instance_free, unless it was got
+/// from a list, which owns it. What its getters give lives as long as it does, and no setter is
+/// called. Any thread may read it.
 struct spuff_instance;
 
-/// A list of machines. Owned by whoever got it, freed with spuff_instances_free, with the machines
-/// in it: a pointer to one of them stays good until then, also while more are added. Any thread may
-/// read it.
+/// A list of instances. Owned by the caller that got it, freed with spuff_instances_free, with the
+/// instances in it: a pointer to one of them stays good until then, also while more are added. Any
+/// thread may read it.
 struct spuff_instances;
 
-/// Frees a machine's handle and sets *instance to NULL; the machine itself goes on. NULL, or a
-/// pointer to NULL, is fine: twice is harmless.
+/// Frees an instance's handle and sets *instance to NULL; the instance itself keeps running. NULL,
+/// or a pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_instance_free(struct spuff_instance **instance);
 
-/// Makes a copy of a machine's handle, such as of one that a list or a callback's progress owns.
-/// The caller owns it. NULL for NULL.
+/// Copies an instance's handle, such as one that a list or a callback's progress owns. The caller
+/// owns it. NULL for NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_instance *spuff_instance_clone(const struct spuff_instance *instance);
 
@@ -861,11 +860,11 @@ const char *spuff_instance_id(const struct spuff_instance *instance);
 SPUFF_EXPORTED
 const char *spuff_instance_name(const struct spuff_instance *instance);
 
-/// The region or location; empty where it is not known.
+/// The region or location; empty if it is unknown.
 SPUFF_EXPORTED
 const char *spuff_instance_region(const struct spuff_instance *instance);
 
-/// The size or type; empty where it is not known.
+/// The size or type; empty if it is unknown.
 SPUFF_EXPORTED
 const char *spuff_instance_size(const struct spuff_instance *instance);
 
@@ -885,9 +884,8 @@ const char *spuff_instance_status_word(const struct spuff_instance *instance);
 SPUFF_EXPORTED
 bool spuff_instance_is_ready(const struct spuff_instance *instance);
 
-/// Whether spuff_provider_create_instance, or a verb that stands on it, has not made this machine,
-/// but given back the one that its idempotency key had made before. false where a machine is only
-/// read, and for NULL.
+/// Whether a create returned an existing instance that its idempotency key had made before. false
+/// if the instance was only read, and for NULL.
 SPUFF_EXPORTED
 bool spuff_instance_adopted(const struct spuff_instance *instance);
 
@@ -895,7 +893,7 @@ bool spuff_instance_adopted(const struct spuff_instance *instance);
 SPUFF_EXPORTED
 int64_t spuff_instance_created_at_ms(const struct spuff_instance *instance);
 
-/// When its lease ends, in milliseconds since 1970 (UTC); -1 where it has none.
+/// When its lease ends, in milliseconds since 1970 (UTC); -1 if it has none.
 SPUFF_EXPORTED
 int64_t spuff_instance_expires_at_ms(const struct spuff_instance *instance);
 
@@ -903,15 +901,15 @@ int64_t spuff_instance_expires_at_ms(const struct spuff_instance *instance);
 SPUFF_EXPORTED
 size_t spuff_instance_label_count(const struct spuff_instance *instance);
 
-/// The key of a label, in the order of the keys. NULL past the last.
+/// The key of a label, in the order of the keys. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_instance_label_key(const struct spuff_instance *instance, size_t index);
 
-/// The value of that label. NULL past the last.
+/// The value of that label. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_instance_label_value(const struct spuff_instance *instance, size_t index);
 
-/// The value of the label of that key. NULL where there is none.
+/// The value of the label of that key. NULL if there is none.
 SPUFF_EXPORTED
 const char *spuff_instance_label(const struct spuff_instance *instance, const char *key);
 
@@ -919,24 +917,24 @@ const char *spuff_instance_label(const struct spuff_instance *instance, const ch
 SPUFF_EXPORTED
 size_t spuff_instance_address_count(const struct spuff_instance *instance);
 
-/// One of these addresses. NULL past the last.
+/// One of these addresses. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_instance_address(const struct spuff_instance *instance, size_t index);
 
-/// Whether that address can be reached from the internet. false past the last.
+/// Whether that address can be reached from the internet. false past the end.
 SPUFF_EXPORTED
 bool spuff_instance_address_is_public(const struct spuff_instance *instance, size_t index);
 
-/// Makes a machine's handle, for a provider written in C to answer with: of that id, in the state
+/// Makes an instance's handle, for a provider written in C to return: of that id, in the state
 /// `new`, created in 1970, as long as nothing else is set. The caller owns *out, until a provider's
-/// function has answered with it.
+/// function has returned it.
 ///
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
 /// for an empty id.
 SPUFF_EXPORTED
 spuff_code spuff_instance_new(const char *id, struct spuff_instance **out, struct spuff_error **error);
 
-/// Sets the name, the region and the size of a machine's handle.
+/// Sets the name, the region and the size of an instance's handle.
 SPUFF_EXPORTED
 spuff_code spuff_instance_describe(struct spuff_instance *instance,
                                    const char *name,
@@ -944,31 +942,31 @@ spuff_code spuff_instance_describe(struct spuff_instance *instance,
                                    const char *size,
                                    struct spuff_error **error);
 
-/// Sets the state of a machine's handle by a word: `new`, `active`, `running`, `off`, `stopped`,
+/// Sets the state of an instance's handle by a word: `new`, `active`, `running`, `off`, `stopped`,
 /// `archive` …; one that is not known is kept as it is.
 SPUFF_EXPORTED
 spuff_code spuff_instance_set_status(struct spuff_instance *instance, const char *word, struct spuff_error **error);
 
-/// Sets when the machine was created, in milliseconds since 1970 (UTC).
+/// Sets when the instance was created, in milliseconds since 1970 (UTC).
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for a time beyond 262,000 years.
 SPUFF_EXPORTED
 spuff_code spuff_instance_set_created_at_ms(struct spuff_instance *instance, int64_t unix_ms, struct spuff_error **error);
 
-/// Sets whether a create has not made the machine, but found the one that its idempotency key had
-/// made before: such a one is not destroyed by what rolls back. false as long as it is not set.
+/// Sets whether a create returned an existing instance that its idempotency key had made before: a
+/// rollback does not destroy it. false by default.
 SPUFF_EXPORTED
 spuff_code spuff_instance_set_adopted(struct spuff_instance *instance, bool adopted, struct spuff_error **error);
 
-/// Adds a label to a machine's handle.
+/// Adds a label to an instance's handle.
 SPUFF_EXPORTED
 spuff_code spuff_instance_add_label(struct spuff_instance *instance,
                                     const char *key,
                                     const char *value,
                                     struct spuff_error **error);
 
-/// Adds an address, IPv4 or IPv6, to a machine's handle. The first public one, IPv4 before IPv6, is
-/// the one it is reached at.
+/// Adds an address, IPv4 or IPv6, to an instance's handle. The first public one, IPv4 before IPv6,
+/// is the one it is reached at.
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for text that is no address.
 SPUFF_EXPORTED
@@ -982,15 +980,15 @@ spuff_code spuff_instance_add_address(struct spuff_instance *instance,
 SPUFF_EXPORTED
 void spuff_instances_free(struct spuff_instances **instances);
 
-/// How many machines there are. 0 for NULL.
+/// How many instances there are. 0 for NULL.
 SPUFF_EXPORTED
 size_t spuff_instances_count(const struct spuff_instances *instances);
 
-/// One of them, which the list owns. NULL past the last.
+/// One of them, which the list owns. NULL past the end.
 SPUFF_EXPORTED
 const struct spuff_instance *spuff_instances_get(const struct spuff_instances *instances, size_t index);
 
-/// Adds a machine to a list that a provider written in C was given to fill, and sets *instance to
+/// Adds an instance to a list that a provider written in C was given to fill, and sets *instance to
 /// NULL: the list owns it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
@@ -999,11 +997,11 @@ spuff_code spuff_instances_push(struct spuff_instances *instances,
                                 struct spuff_instance **instance,
                                 struct spuff_error **error);
 
-/* ---- `spuff_error`: why a function failed, with all that is known ---- */
+/* ---- `spuff_error`: why a function failed, with all details ---- */
 
-/// Why a function failed. Owned by whoever got it, freed with spuff_error_free; what its getters
-/// give lives as long as it does, and no setter is called. Any thread may read it; one at a time
-/// may change it.
+/// Why a function failed. Owned by the caller that got it, freed with spuff_error_free; what its
+/// getters give lives as long as it does, and no setter is called. Any thread may read it; one at a
+/// time may change it.
 struct spuff_error;
 
 /// Frees an error and sets *error to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
@@ -1014,8 +1012,8 @@ void spuff_error_free(struct spuff_error **error);
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_error *spuff_error_clone(const struct spuff_error *error);
 
-/// What the reader should do, in one sentence: more than spuff_code_advice where more is known.
-/// NULL for NULL.
+/// What the caller should do, in one sentence: more specific than spuff_code_advice if more is
+/// known. NULL for NULL.
 SPUFF_EXPORTED
 const char *spuff_error_advice(const struct spuff_error *error);
 
@@ -1023,28 +1021,28 @@ const char *spuff_error_advice(const struct spuff_error *error);
 SPUFF_EXPORTED
 spuff_code spuff_error_code(const struct spuff_error *error);
 
-/// The whole error in words: what a person should read. NULL for NULL.
+/// The whole error message, for a person. NULL for NULL.
 SPUFF_EXPORTED
 const char *spuff_error_text(const struct spuff_error *error);
 
-/// What went wrong, in the cloud's words where it has said something; without what the other fields
-/// say. NULL for NULL.
+/// The failure, without the content of other fields; the cloud's message, if there is one. NULL for
+/// NULL.
 SPUFF_EXPORTED
 const char *spuff_error_message(const struct spuff_error *error);
 
-/// The provider's name. NULL where it is not known.
+/// The provider's name. NULL if it is unknown.
 SPUFF_EXPORTED
 const char *spuff_error_provider(const struct spuff_error *error);
 
-/// The HTTP status; 0 where there is none.
+/// The HTTP status; 0 if there is none.
 SPUFF_EXPORTED
 uint16_t spuff_error_status(const struct spuff_error *error);
 
-/// The cloud's own code, such as `uniqueness_error`. NULL where there is none.
+/// The cloud's own code, such as `uniqueness_error`. NULL if there is none.
 SPUFF_EXPORTED
 const char *spuff_error_cloud_code(const struct spuff_error *error);
 
-/// The cloud's id of the request: what its support asks for. NULL where there is none.
+/// The cloud's id of the request: what its support asks for. NULL if there is none.
 SPUFF_EXPORTED
 const char *spuff_error_request_id(const struct spuff_error *error);
 
@@ -1052,39 +1050,37 @@ const char *spuff_error_request_id(const struct spuff_error *error);
 SPUFF_EXPORTED
 bool spuff_error_is_retryable(const struct spuff_error *error);
 
-/// How many milliseconds the cloud asks to wait before a repeat; -1 where it says nothing.
+/// How many milliseconds the cloud asks to wait before a retry; -1 if it does not say.
 SPUFF_EXPORTED
 int64_t spuff_error_retry_after_ms(const struct spuff_error *error);
 
-/// What does not exist, or would be too many: `instance`, `snapshot`, `image` … NULL where the
-/// error is another one.
+/// What does not exist, or would be too many: `instance`, `snapshot`, `image` … NULL for other
+/// errors.
 SPUFF_EXPORTED
 const char *spuff_error_resource_type(const struct spuff_error *error);
 
-/// The id that does not exist. NULL where the error is another one.
+/// The id that does not exist. NULL for other errors.
 SPUFF_EXPORTED
 const char *spuff_error_resource_id(const struct spuff_error *error);
 
-/// The argument, or the field of a request or configuration, that cannot be used. NULL where the
-/// error is another one.
+/// The argument, or the field of a request or configuration, that cannot be used. NULL for other
+/// errors.
 SPUFF_EXPORTED
 const char *spuff_error_field(const struct spuff_error *error);
 
-/// What is not supported. NULL where the error is another one.
+/// What is not supported. NULL for other errors.
 SPUFF_EXPORTED
 const char *spuff_error_feature(const struct spuff_error *error);
 
-/// The verb that did not finish, or whose outcome is unknown. NULL where the error is another one.
+/// The operation that did not finish, or whose outcome is unknown. NULL for other errors.
 SPUFF_EXPORTED
 const char *spuff_error_operation(const struct spuff_error *error);
 
-/// How many milliseconds were spent on a verb that did not finish; -1 where the error is another
-/// one.
+/// How many milliseconds were spent on an operation that did not finish; -1 for other errors.
 SPUFF_EXPORTED
 int64_t spuff_error_elapsed_ms(const struct spuff_error *error);
 
-/// The key to give to spuff_provider_resolve, of an outcome that is unknown. NULL where the error
-/// is another one.
+/// The key to give to spuff_provider_resolve, of an outcome that is unknown. NULL for other errors.
 SPUFF_EXPORTED
 const char *spuff_error_key(const struct spuff_error *error);
 
@@ -1092,12 +1088,11 @@ const char *spuff_error_key(const struct spuff_error *error);
 SPUFF_EXPORTED
 size_t spuff_error_candidate_count(const struct spuff_error *error);
 
-/// One of these ids. NULL past the last.
+/// One of these ids. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_error_candidate(const struct spuff_error *error, size_t index);
 
-/// The name of a provider that is unknown, or not part of this build. NULL where the error is
-/// another one.
+/// The name of a provider that is unknown, or not part of this build. NULL for other errors.
 SPUFF_EXPORTED
 const char *spuff_error_name(const struct spuff_error *error);
 
@@ -1105,27 +1100,26 @@ const char *spuff_error_name(const struct spuff_error *error);
 SPUFF_EXPORTED
 size_t spuff_error_supported_count(const struct spuff_error *error);
 
-/// One of these names. NULL past the last.
+/// One of these names. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_error_supported(const struct spuff_error *error, size_t index);
 
-/// The machine that the error is about, and that may exist and cost money. NULL where none is
+/// The id of the instance that the error is about. It may exist and cost money. NULL if none is
 /// known.
 SPUFF_EXPORTED
 const char *spuff_error_instance_id(const struct spuff_error *error);
 
-/// Of a failure after a machine was made, whether it still exists: 1 if so, 0 if it was destroyed;
-/// -1 where the error is another one.
+/// For a failure after an instance was made, whether it still exists: 1 if so, 0 if it was
+/// destroyed; -1 for other errors.
 SPUFF_EXPORTED
 int32_t spuff_error_instance_exists(const struct spuff_error *error);
 
-/// Why that machine could not be destroyed, where that was tried. Owned by `error`. NULL where
-/// there is nothing to tell.
+/// Why that instance could not be destroyed, where that was tried. Owned by `error`. NULL if there
+/// is nothing to report.
 SPUFF_EXPORTED
 const struct spuff_error *spuff_error_cleanup(const struct spuff_error *error);
 
-/// Of a machine that has found no place, what came of each candidate. Owned by `error`. NULL where
-/// the error is another one.
+/// For a failed placement, the outcome of each candidate. Owned by `error`. NULL for other errors.
 SPUFF_EXPORTED
 const struct spuff_attempts *spuff_error_attempts(const struct spuff_error *error);
 
@@ -1133,21 +1127,21 @@ const struct spuff_attempts *spuff_error_attempts(const struct spuff_error *erro
 SPUFF_EXPORTED
 const char *spuff_code_name(int32_t code);
 
-/// What the reader of an error should do, in one sentence. Static; empty for a number that is none,
-/// and for SPUFF_OK.
+/// What the caller should do, in one sentence. Static; empty for a number that is none, and for
+/// SPUFF_OK.
 SPUFF_EXPORTED
 const char *spuff_code_advice(int32_t code);
 
-/// Makes an error, for a provider written in C to answer with. `code` is one of spuff_code but
-/// SPUFF_OK; `message` says what went wrong. The caller owns *out, until a provider's function has
-/// answered with it.
+/// Makes an error, for a provider written in C to return. `code` is one of spuff_code but SPUFF_OK;
+/// `message` says what went wrong. The caller owns *out, until a provider's function has returned
+/// it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a number that is no
 /// code.
 SPUFF_EXPORTED
 spuff_code spuff_error_new(int32_t code, const char *message, struct spuff_error **out, struct spuff_error **error);
 
-/// Sets a text of an error of the caller's: `provider`, `cloud_code`, `request_id`,
+/// Sets a text field of an error of the caller's: `provider`, `cloud_code`, `request_id`,
 /// `resource_type`, `resource_id`, `field`, `feature`, `operation`, `key`, `name` or `instance_id`,
 /// as the getters of these names give it; `candidate` and `supported` add one to those there are.
 ///
@@ -1156,7 +1150,7 @@ spuff_code spuff_error_new(int32_t code, const char *message, struct spuff_error
 SPUFF_EXPORTED
 spuff_code spuff_error_set_text(struct spuff_error *error, const char *name, const char *value);
 
-/// Sets a number of an error of the caller's: `status` (HTTP), `retryable` (0 or 1),
+/// Sets a number field of an error of the caller's: `status` (HTTP), `retryable` (0 or 1),
 /// `retry_after_ms` or `elapsed_ms`.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, for a name that is none of these and for a number out of
@@ -1164,20 +1158,20 @@ spuff_code spuff_error_set_text(struct spuff_error *error, const char *name, con
 SPUFF_EXPORTED
 spuff_code spuff_error_set_number(struct spuff_error *error, const char *name, uint64_t value);
 
-/* ---- `spuff_cancel`: ends calls that block, by hand from any thread or at a deadline ---- */
+/* ---- `spuff_cancel`: cancels blocking calls, from any thread or at a deadline ---- */
 
-/// Ends the calls that it was given to. Owned by whoever made it, freed with spuff_cancel_free,
-/// also while calls that have it are under way: they have a share of their own. Any thread may use
-/// it at any time; that none cancels, asks or begins a call with it as it is freed is the owner's
-/// to see to.
+/// Cancels the calls that it was given to. Owned by the caller that made it, freed with
+/// spuff_cancel_free, also while calls that have it are in progress: they have a share of their
+/// own. Any thread may use it at any time; that none cancels, asks or begins a call with it as it
+/// is freed is the owner's to see to.
 struct spuff_cancel;
 
-/// The wish to be told of a token's end. Owned by whoever got it, freed with spuff_notice_free,
-/// which ends it, also after the token has been freed. Any thread may free it.
+/// A subscription to the end of a token. Owned by the caller that got it, freed with
+/// spuff_notice_free, which ends it, also after the token has been freed. Any thread may free it.
 struct spuff_notice;
 
-/// Told that a token was cancelled, or that its deadline has passed: once, on a thread of spuff's,
-/// where it may block and call spuff.
+/// Called once when a token is cancelled or its deadline has passed, on a thread of spuff's, where
+/// it may block and call spuff.
 typedef void (*spuff_cancel_callback)(void *user_data);
 
 /// Makes a token that is cancelled by hand only. Never NULL.
@@ -1238,13 +1232,13 @@ enum spuff_phase
  {
     /// It goes on.
     SPUFF_PHASE_PENDING = 0,
-    /// The cloud has accepted the create: there is a machine, and it is paid for.
+    /// The cloud has accepted the create: there is an instance, and it is paid for.
     SPUFF_PHASE_ACCEPTED = 1,
-    /// The machine is not ready yet.
+    /// The instance is not ready yet.
     SPUFF_PHASE_BOOTING = 2,
-    /// The machine is ready.
+    /// The instance is ready.
     SPUFF_PHASE_READY = 3,
-    /// The machine is gone.
+    /// The instance is gone.
     SPUFF_PHASE_DESTROYED = 4,
     /// It has come to an end that was not wanted.
     SPUFF_PHASE_FAILED = 5,
@@ -1262,24 +1256,25 @@ typedef int32_t spuff_phase;
 struct spuff_progress {
     /// The size of this struct: fields are only ever added at its end.
     size_t size;
-    /// The verb, such as `wait_ready`.
+    /// The operation, such as `wait_ready`.
     const char *operation;
-    /// What it is about: the id of a machine, snapshot or action; empty while it has none.
+    /// The id of the instance, snapshot or action that it is about; empty while there is none.
     const char *id;
-    /// What was seen, in words: `accepted`, `new`, `gone` …; where it has failed, why.
+    /// The state, in words: `accepted`, `new`, `gone` …; where it has failed, why.
     const char *state;
-    /// Milliseconds since the verb began.
+    /// Milliseconds since the operation began.
     uint64_t elapsed_ms;
     /// How far it is: one of spuff_phase.
     int32_t phase;
     /// The phase as a word: `pending`, `accepted`, `booting`, `ready`, `destroyed` or `failed`.
     const char *phase_word;
-    /// Of a verb over many machines, the position of this one in what the verb was given; else -1.
+    /// Of an operation on many instances, the position of this one in what the operation was given;
+    /// else -1.
     int64_t index;
-    /// Of a verb over many machines, the name of this one, where the verb was given names; else
-    /// empty.
+    /// Of an operation on many instances, the name of this one, where the operation was given
+    /// names; else empty.
     const char *name;
-    /// The machine, where this tells that it was accepted or is ready; else NULL. It lives as long
+    /// The instance, where this tells that it was accepted or is ready; else NULL. It lives as long
     /// as the rest.
     const struct spuff_instance *instance;
 };
@@ -1299,12 +1294,12 @@ struct spuff_observer {
 
 /* ---- `spuff_snapshot` and `spuff_snapshots` ---- */
 
-/// A snapshot of a machine. Owned by whoever got it, freed with spuff_snapshot_free, unless it was
-/// got from a list, which owns it. What its getters give lives as long as it does, and no setter is
-/// called. Any thread may read it.
+/// A snapshot of an instance. Owned by the caller that got it, freed with spuff_snapshot_free,
+/// unless it was got from a list, which owns it. What its getters give lives as long as it does,
+/// and no setter is called. Any thread may read it.
 struct spuff_snapshot;
 
-/// A list of snapshots. Owned by whoever got it, freed with spuff_snapshots_free, with the
+/// A list of snapshots. Owned by the caller that got it, freed with spuff_snapshots_free, with the
 /// snapshots in it: a pointer to one of them stays good until then, also while more are added. Any
 /// thread may read it.
 struct spuff_snapshots;
@@ -1336,16 +1331,16 @@ int64_t spuff_snapshot_created_at_ms(const struct spuff_snapshot *snapshot);
 SPUFF_EXPORTED
 size_t spuff_snapshot_label_count(const struct spuff_snapshot *snapshot);
 
-/// The key of a label, in the order of the keys. NULL past the last.
+/// The key of a label, in the order of the keys. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_snapshot_label_key(const struct spuff_snapshot *snapshot, size_t index);
 
-/// The value of that label. NULL past the last.
+/// The value of that label. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_snapshot_label_value(const struct spuff_snapshot *snapshot, size_t index);
 
-/// Makes a snapshot's handle, for a provider written in C to answer with. The caller owns *out,
-/// until a provider's function has answered with it.
+/// Makes a snapshot's handle, for a provider written in C to return. The caller owns *out, until a
+/// provider's function has returned it.
 ///
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
 /// for an empty id.
@@ -1374,7 +1369,7 @@ void spuff_snapshots_free(struct spuff_snapshots **snapshots);
 SPUFF_EXPORTED
 size_t spuff_snapshots_count(const struct spuff_snapshots *snapshots);
 
-/// One of them, which the list owns. NULL past the last.
+/// One of them, which the list owns. NULL past the end.
 SPUFF_EXPORTED
 const struct spuff_snapshot *spuff_snapshots_get(const struct spuff_snapshots *snapshots, size_t index);
 
@@ -1387,21 +1382,21 @@ spuff_code spuff_snapshots_push(struct spuff_snapshots *snapshots,
                                 struct spuff_snapshot **snapshot,
                                 struct spuff_error **error);
 
-/* ---- `spuff_strings`: a list of texts ---- */
+/* ---- `spuff_strings`: a list of strings ---- */
 
-/// A list of texts. Owned by whoever got it, freed with spuff_strings_free; its texts live as long
-/// as it does. Any thread may read it.
+/// A list of strings. Owned by the caller that got it, freed with spuff_strings_free; its texts
+/// live as long as it does. Any thread may read it.
 struct spuff_strings;
 
 /// Frees a list and sets *strings to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_strings_free(struct spuff_strings **strings);
 
-/// How many there are. 0 for NULL.
+/// The number of entries. 0 for NULL.
 SPUFF_EXPORTED
 size_t spuff_strings_count(const struct spuff_strings *strings);
 
-/// One of them. NULL past the last.
+/// One of them. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_strings_get(const struct spuff_strings *strings, size_t index);
 
@@ -1411,51 +1406,51 @@ const char *spuff_strings_get(const struct spuff_strings *strings, size_t index)
 SPUFF_EXPORTED
 spuff_code spuff_strings_push(struct spuff_strings *strings, const char *value, struct spuff_error **error);
 
-/* ---- The verbs that call back: each returns at once, and its callback is called once with the ---- */
+/* ---- The operations that call back: each returns at once, and its callback is called once with the ---- */
 
-/// Told of a machine, which the callback owns: NULL where there is none. All else as
+/// Called with an instance, which the callback owns: NULL if there is none. All else as
 /// spuff_done_callback.
 typedef void (*spuff_instance_callback)(void *user_data,
                                         spuff_code code,
                                         struct spuff_instance *instance,
                                         struct spuff_error *error);
 
-/// Told of the end of a call without a result. Every callback is called once, on a thread of
+/// Called at the end of a call without a result. Every callback is called once, on a thread of
 /// spuff's, where it may block and call spuff; not at all when the submit itself has failed.
 /// `error` is NULL with SPUFF_OK; else the callback owns it.
 typedef void (*spuff_done_callback)(void *user_data, spuff_code code, struct spuff_error *error);
 
-/// Told of machines, which the callback owns. All else as spuff_done_callback.
+/// Called with instances, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_instances_callback)(void *user_data,
                                          spuff_code code,
                                          struct spuff_instances *instances,
                                          struct spuff_error *error);
 
-/// Told of a snapshot, which the callback owns. All else as spuff_done_callback.
+/// Called with a snapshot, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_snapshot_callback)(void *user_data,
                                         spuff_code code,
                                         struct spuff_snapshot *snapshot,
                                         struct spuff_error *error);
 
-/// Told of snapshots, which the callback owns. All else as spuff_done_callback.
+/// Called with snapshots, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_snapshots_callback)(void *user_data,
                                          spuff_code code,
                                          struct spuff_snapshots *snapshots,
                                          struct spuff_error *error);
 
-/// Told of what was reaped, which the callback owns. All else as spuff_done_callback.
+/// Called with what was reaped, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_reaped_callback)(void *user_data, spuff_code code, struct spuff_reaped *reaped, struct spuff_error *error);
 
-/// Told of texts, which the callback owns. All else as spuff_done_callback.
+/// Called with strings, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_strings_callback)(void *user_data,
                                        spuff_code code,
                                        struct spuff_strings *strings,
                                        struct spuff_error *error);
 
-/// Told of a price, which the callback owns. All else as spuff_done_callback.
+/// Called with a price, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_price_callback)(void *user_data, spuff_code code, struct spuff_price *price, struct spuff_error *error);
 
-/// Told of a time, in milliseconds since 1970 (UTC); -1 where there is none. All else as
+/// Called with a time, in milliseconds since 1970 (UTC); -1 if there is none. All else as
 /// spuff_done_callback.
 typedef void (*spuff_time_callback)(void *user_data, spuff_code code, int64_t unix_ms, struct spuff_error *error);
 
@@ -1488,7 +1483,7 @@ spuff_code spuff_provider_destroy_instance_submit(const struct spuff_provider *p
                                                   void *user_data,
                                                   struct spuff_error **error);
 
-/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for a machine that does
+/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for an instance that does
 /// not exist.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_get_instance_submit(const struct spuff_provider *provider,
@@ -1545,7 +1540,7 @@ spuff_code spuff_provider_delete_snapshot_submit(const struct spuff_provider *pr
                                                  struct spuff_error **error);
 
 /// As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no
-/// machine.
+/// instance.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_resolve_submit(const struct spuff_provider *provider,
                                          const char *key,
@@ -1638,11 +1633,11 @@ spuff_code spuff_settled_submit(const struct spuff_cancel *cancel,
                                 void *user_data,
                                 struct spuff_error **error);
 
-/* ---- The verbs over many machines, in their two forms ---- */
+/* ---- The operations on many instances, in their two forms ---- */
 
-/// What becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one
-/// that could only not be looked at: its error carries its id. What was found by the key of its
-/// request, as spuff_instance_adopted tells, is left by all of these.
+/// What happens to the instances of a fleet when one of them fails. Nothing is destroyed for one
+/// that could not be polled: its error carries its id. What was found by the key of its request, as
+/// spuff_instance_adopted reports, is left by all of these.
 enum spuff_rollback
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -1667,33 +1662,33 @@ typedef int32_t spuff_rollback;
 struct spuff_fleet_options {
     /// The size of this struct: set it to sizeof(spuff_fleet_options).
     size_t size;
-    /// How many creates are under way at once; 0 is the default, 16. Waits are not counted.
+    /// How many creates run at once; 0 is the default, 16. Waits are not counted.
     size_t concurrency;
-    /// What becomes of the others when one fails: one of spuff_rollback.
+    /// What happens to the others when one fails: one of spuff_rollback.
     int32_t on_failure;
-    /// Whether each machine is waited for until it is ready; else it need only be accepted.
+    /// Whether each instance is waited for until it is ready; else it need only be accepted.
     bool wait_ready;
 };
 
-/// Told of the outcomes of a verb over many machines, which the callback owns. All else as
+/// Called with the outcomes of an operation on many instances, which the callback owns. All else as
 /// spuff_done_callback.
 typedef void (*spuff_outcomes_callback)(void *user_data,
                                         spuff_code code,
                                         struct spuff_outcomes *outcomes,
                                         struct spuff_error *error);
 
-/// Starts `count` machines at once, and waits for them where the options say so. `options` and
+/// Creates `count` instances at once, and waits for them where the options say so. `options` and
 /// `observer` may be NULL. The caller owns *out: an outcome for each request, in their order. The
-/// answer is SPUFF_OK also when some, or all, have failed: spuff_outcomes_error tells why. A create
-/// that the cloud puts off, because it takes no more requests now, is tried again.
+/// result is SPUFF_OK also when some, or all, have failed: spuff_outcomes_error has the reasons. A
+/// create that the cloud refuses because of its rate limit is retried.
 ///
 /// When the call is cancelled, no more are made, and all that were made are destroyed in the
 /// background, but those that spuff_request_set_on_cancel keeps; see spuff_settled.
 ///
 /// Errors: SPUFF_INVALID_CONFIG before anything was sent. In the outcomes: those of
-/// spuff_provider_create_instance and, after a machine exists, those of spuff_provider_wait_ready;
-/// spuff_error_instance_exists tells what became of the machine. Of a fleet that is destroyed
-/// because one has failed, the others are SPUFF_CANCELLED.
+/// spuff_provider_create_instance and, after an instance exists, those of
+/// spuff_provider_wait_ready; spuff_error_instance_exists reports whether the instance exists. Of a
+/// fleet that is destroyed because one has failed, the others are SPUFF_CANCELLED.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_create_instances(const struct spuff_provider *provider,
                                            const struct spuff_request *const *requests,
@@ -1716,10 +1711,10 @@ spuff_code spuff_provider_create_instances_submit(const struct spuff_provider *p
                                                   void *user_data,
                                                   struct spuff_error **error);
 
-/// Waits for `count` machines at once, as spuff_provider_wait_ready for each. The caller owns *out:
-/// an outcome for each id, in their order; the answer is SPUFF_OK also when some, or all, have
-/// failed. `observer` may be NULL; with one, this is how machines are watched: it is told what is
-/// seen of each, and its end, as it comes.
+/// Waits for `count` instances at once, as spuff_provider_wait_ready for each. The caller owns
+/// *out: an outcome for each id, in their order; the result is SPUFF_OK also when some, or all,
+/// have failed. `observer` may be NULL; with one, this is how instances are watched: it is called
+/// with the progress of each, and its end, as it comes.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of
 /// spuff_provider_wait_ready.
@@ -1732,7 +1727,7 @@ spuff_code spuff_provider_wait_ready_many(const struct spuff_provider *provider,
                                           struct spuff_outcomes **out,
                                           struct spuff_error **error);
 
-/// As spuff_provider_wait_ready_many; `callback` gets the outcomes. With an observer, machines are
+/// As spuff_provider_wait_ready_many; `callback` gets the outcomes. With an observer, instances are
 /// watched without a thread.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_wait_ready_many_submit(const struct spuff_provider *provider,
@@ -1744,13 +1739,13 @@ spuff_code spuff_provider_wait_ready_many_submit(const struct spuff_provider *pr
                                                  void *user_data,
                                                  struct spuff_error **error);
 
-/// Ends `count` machines, `concurrency` at once: 0 is the default, 16. Those that are already gone
-/// are ended. The caller owns *out: an outcome for each id, in their order, without a machine; the
-/// answer is SPUFF_OK also when some, or all, have failed. `observer` may be NULL. When the call is
-/// cancelled, no more are ended.
+/// Destroys `count` instances, `concurrency` at once: 0 is the default, 16. Those that are already
+/// gone count as destroyed. The caller owns *out: an outcome for each id, in their order, without
+/// an instance; the result is SPUFF_OK also when some, or all, have failed. `observer` may be NULL.
+/// When the call is cancelled, no more are destroyed.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of
-/// spuff_provider_destroy_instance; such a machine still exists and costs money.
+/// spuff_provider_destroy_instance; such an instance still exists and costs money.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_destroy_instances(const struct spuff_provider *provider,
                                             const char *const *ids,
@@ -1773,75 +1768,75 @@ spuff_code spuff_provider_destroy_instances_submit(const struct spuff_provider *
                                                    void *user_data,
                                                    struct spuff_error **error);
 
-/* ---- `spuff_outcomes`: what a verb over many machines has come to ---- */
+/* ---- `spuff_outcomes`: the outcomes of an operation on many instances ---- */
 
-/// What a verb over many machines has come to for each, in the order of what it was given. Owned by
-/// whoever got it, freed with spuff_outcomes_free, with the machines and errors in it. Any thread
-/// may read it.
+/// The outcomes of an operation on many instances, in the order of its arguments. Owned by the
+/// caller that got it, freed with spuff_outcomes_free, with the instances and errors in it. Any
+/// thread may read it.
 struct spuff_outcomes;
 
-/// Frees the outcomes and sets *outcomes to NULL; the machines themselves go on. NULL, or a pointer
-/// to NULL, is fine: twice is harmless.
+/// Frees the outcomes and sets *outcomes to NULL; the instances themselves keep running. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_outcomes_free(struct spuff_outcomes **outcomes);
 
-/// How many there are: as many as the verb was given things. 0 for NULL.
+/// The number of outcomes: one for each argument. 0 for NULL.
 SPUFF_EXPORTED
 size_t spuff_outcomes_count(const struct spuff_outcomes *outcomes);
 
-/// The machine of one of them, which the outcomes own. NULL where there is an error, of
-/// spuff_provider_destroy_instances, and past the last.
+/// The instance of one of them, which the outcomes own. NULL where there is an error, of
+/// spuff_provider_destroy_instances, and past the end.
 SPUFF_EXPORTED
 const struct spuff_instance *spuff_outcomes_instance(const struct spuff_outcomes *outcomes, size_t index);
 
-/// Of spuff_place_instances, where that machine is made, and what was tried before; the outcomes
-/// own it. NULL where there is an error, of other verbs, and past the last.
+/// Of spuff_place_instances, where that instance is made, and what was tried before; the outcomes
+/// own it. NULL where there is an error, of other operations, and past the end.
 SPUFF_EXPORTED
 const struct spuff_placed *spuff_outcomes_placed(const struct spuff_outcomes *outcomes, size_t index);
 
-/// Why one of them has failed, which the outcomes own. NULL where it has not, and past the last.
+/// Why one of them has failed, which the outcomes own. NULL where it has not, and past the end.
 SPUFF_EXPORTED
 const struct spuff_error *spuff_outcomes_error(const struct spuff_outcomes *outcomes, size_t index);
 
-/* ---- `spuff_reap` and `spuff_reaped`: the end of leases ---- */
+/* ---- `spuff_reap` and `spuff_reaped`: destroying what is expired, old, or of an owner ---- */
 
-/// What spuff_provider_reap ends: of what spuff manages, that for which everything that is said
-/// here is true. Owned by whoever made it, freed with spuff_reap_free. One thread at a time may
-/// change it.
+/// The filter of spuff_provider_reap: it destroys the managed resources that match every condition.
+/// Owned by the caller that made it, freed with spuff_reap_free. One thread at a time may change
+/// it.
 struct spuff_reap;
 
-/// What became of all that spuff_provider_reap found. Owned by whoever got it, freed with
+/// The results of spuff_provider_reap. Owned by the caller that got it, freed with
 /// spuff_reaped_free; its texts and errors live as long as it does. Any thread may read it.
 struct spuff_reaped;
 
-/// Makes a choice that says nothing yet. Never NULL.
+/// Makes a filter without conditions. Never NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_reap *spuff_reap_new(void);
 
-/// Frees a choice and sets *reap to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a filter and sets *reap to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_reap_free(struct spuff_reap **reap);
 
-/// Only what has a lease that is over.
+/// Only resources whose lease has expired.
 ///
 /// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not
 /// UTF-8.
 SPUFF_EXPORTED
 spuff_code spuff_reap_set_expired(struct spuff_reap *reap, struct spuff_error **error);
 
-/// Only what was made longer ago than this, leased or not.
+/// Only resources that are older than this, leased or not.
 SPUFF_EXPORTED
 spuff_code spuff_reap_set_older_than_seconds(struct spuff_reap *reap, uint64_t seconds, struct spuff_error **error);
 
-/// Only what belongs to an owner.
+/// Only resources of an owner.
 SPUFF_EXPORTED
 spuff_code spuff_reap_set_owner(struct spuff_reap *reap, const char *owner, struct spuff_error **error);
 
-/// Only tells what would be ended.
+/// Only reports what would be destroyed.
 SPUFF_EXPORTED
 spuff_code spuff_reap_set_dry_run(struct spuff_reap *reap, bool dry_run, struct spuff_error **error);
 
-/// How long to wait until what was ended is seen to be gone; five minutes by default.
+/// How long to wait for the confirmation that what was destroyed is gone; five minutes by default.
 SPUFF_EXPORTED
 spuff_code spuff_reap_set_confirm_within_ms(struct spuff_reap *reap, uint64_t limit_ms, struct spuff_error **error);
 
@@ -1850,11 +1845,11 @@ spuff_code spuff_reap_set_confirm_within_ms(struct spuff_reap *reap, uint64_t li
 SPUFF_EXPORTED
 void spuff_reaped_free(struct spuff_reaped **reaped);
 
-/// How many things were found. 0 for NULL.
+/// The number of results. 0 for NULL.
 SPUFF_EXPORTED
 size_t spuff_reaped_count(const struct spuff_reaped *reaped);
 
-/// What one of them is: `instance` or `snapshot`. NULL past the last, as the next ones.
+/// What one of them is: `instance` or `snapshot`. NULL past the end, as the next ones.
 SPUFF_EXPORTED
 const char *spuff_reaped_kind(const struct spuff_reaped *reaped, size_t index);
 
@@ -1870,11 +1865,11 @@ const char *spuff_reaped_name(const struct spuff_reaped *reaped, size_t index);
 SPUFF_EXPORTED
 const char *spuff_reaped_owner(const struct spuff_reaped *reaped, size_t index);
 
-/// The end of its lease, in milliseconds since 1970 (UTC); -1 where it has none.
+/// The end of its lease, in milliseconds since 1970 (UTC); -1 if it has none.
 SPUFF_EXPORTED
 int64_t spuff_reaped_expires_at_ms(const struct spuff_reaped *reaped, size_t index);
 
-/// Whether it has been ended, and was seen to be gone. false also in a dry run.
+/// Whether it was destroyed and confirmed gone. false also in a dry run.
 SPUFF_EXPORTED
 bool spuff_reaped_is_gone(const struct spuff_reaped *reaped, size_t index);
 
@@ -1882,14 +1877,15 @@ bool spuff_reaped_is_gone(const struct spuff_reaped *reaped, size_t index);
 SPUFF_EXPORTED
 const struct spuff_error *spuff_reaped_error(const struct spuff_reaped *reaped, size_t index);
 
-/* ---- `spuff_price`: what an hour of a machine costs ---- */
+/* ---- `spuff_price`: the hourly price of an instance ---- */
 
-/// What an hour of a machine costs, exactly. Owned by whoever got it, freed with spuff_price_free,
-/// unless it was got from a log of attempts, which owns it. Any thread may read it.
+/// The hourly price of an instance, exactly. Owned by the caller that got it, freed with
+/// spuff_price_free, unless it was got from a log of attempts, which owns it. Any thread may read
+/// it.
 struct spuff_price;
 
-/// Makes a price from words such as `0.0056 EUR`, for a provider written in C to answer with. The
-/// caller owns *out, until a provider's function has answered with it.
+/// Makes a price from words such as `0.0056 EUR`, for a provider written in C to return. The caller
+/// owns *out, until a provider's function has returned it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, and for text that is no price.
 SPUFF_EXPORTED
@@ -1916,10 +1912,11 @@ const char *spuff_price_text(const struct spuff_price *price);
 SPUFF_EXPORTED
 bool spuff_price_is_listed(const struct spuff_price *price);
 
-/* ---- `spuff_placement`: where a machine may be made, the best place first, and for how much ---- */
+/* ---- `spuff_placement`: the candidates for an instance, the best first, and a price ceiling ---- */
 
-/// An ordered list of places where a machine may be made, and what it may cost. Owned by whoever
-/// made it, freed with spuff_placement_free; a call copies it. One thread at a time may change it.
+/// An ordered list of places where an instance may be made, and what it may cost. Owned by the
+/// caller that made it, freed with spuff_placement_free; a call copies it. One thread at a time may
+/// change it.
 struct spuff_placement;
 
 /// Makes a placement without candidates, whatever they cost. Never NULL.
@@ -1934,7 +1931,7 @@ void spuff_placement_free(struct spuff_placement **placement);
 /// Adds a candidate, to be tried after those there are: a provider, a region (empty: the provider's
 /// default) and a size. The provider's handle may be freed afterwards. `price` may be NULL: else it
 /// is what an hour costs there, such as `0.0056 EUR`, for a provider that does not tell, or a price
-/// of one's own. `image` may be NULL: else it is what the machine boots from there, as
+/// of one's own. `image` may be NULL: else it is what the instance boots from there, as
 /// spuff_request_set_image takes it, where the image of the request is another provider's.
 ///
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and
@@ -1953,23 +1950,22 @@ spuff_code spuff_placement_add(struct spuff_placement *placement,
 SPUFF_EXPORTED
 spuff_code spuff_placement_set_max_price(struct spuff_placement *placement, const char *price, struct spuff_error **error);
 
-/// Sets whether a candidate is tried, under a ceiling, of which nobody knows the price; not by
-/// default.
+/// Sets whether a candidate whose price is unknown is tried under a ceiling; not by default.
 SPUFF_EXPORTED
 spuff_code spuff_placement_set_allow_unknown_price(struct spuff_placement *placement, bool allow, struct spuff_error **error);
 
-/* ---- `spuff_placed`: a machine that has found its place ---- */
+/* ---- `spuff_placed`: a placed instance ---- */
 
-/// A machine that has found its place. Owned by whoever got it, freed with spuff_placed_free,
-/// unless it was got from outcomes, which own it. Any thread may read it.
+/// A placed instance. Owned by the caller that got it, freed with spuff_placed_free, unless it was
+/// got from outcomes, which own it. Any thread may read it.
 struct spuff_placed;
 
-/// Frees what is known of the machine and sets *placed to NULL; the machine itself goes on. NULL,
-/// or a pointer to NULL, is fine: twice is harmless.
+/// Frees what is known of the instance and sets *placed to NULL; the instance itself keeps running.
+/// NULL, or a pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_placed_free(struct spuff_placed **placed);
 
-/// The machine, which `placed` owns. NULL for NULL, as all getters here that give a pointer.
+/// The instance, which `placed` owns. NULL for NULL, as all getters here that give a pointer.
 SPUFF_EXPORTED
 const struct spuff_instance *spuff_placed_instance(const struct spuff_placed *placed);
 
@@ -1977,13 +1973,13 @@ const struct spuff_instance *spuff_placed_instance(const struct spuff_placed *pl
 SPUFF_EXPORTED
 size_t spuff_placed_candidate(const struct spuff_placed *placed);
 
-/// What came of each candidate up to that one, which `placed` owns.
+/// The outcome of each candidate up to that one, which `placed` owns.
 SPUFF_EXPORTED
 const struct spuff_attempts *spuff_placed_attempts(const struct spuff_placed *placed);
 
-/* ---- `spuff_attempts`: what was tried, place by place, before a machine was made or an error came of ---- */
+/* ---- `spuff_attempts`: the outcome of each candidate that was tried ---- */
 
-/// What came of a candidate.
+/// The outcome of a candidate.
 enum spuff_attempt_outcome
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -1991,11 +1987,11 @@ enum spuff_attempt_outcome
  {
     /// What has no place below; spuff_attempts_outcome_word gives it.
     SPUFF_ATTEMPT_OUTCOME_UNKNOWN = 0,
-    /// The machine was made there.
+    /// The instance was made there.
     SPUFF_ATTEMPT_OUTCOME_MADE = 1,
-    /// There is no room, and nothing was made: the next one was tried.
+    /// There is no capacity, and nothing was made: the next one was tried.
     SPUFF_ATTEMPT_OUTCOME_FULL = 2,
-    /// Not asked: another machine of the same call had found no room there.
+    /// Not asked: another instance of the same call had found no capacity there.
     SPUFF_ATTEMPT_OUTCOME_KNOWN_FULL = 3,
     /// Not asked: it costs more than was allowed.
     SPUFF_ATTEMPT_OUTCOME_TOO_DEAR = 4,
@@ -2012,19 +2008,19 @@ typedef int32_t spuff_attempt_outcome;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// What came of each candidate of a placement that was tried, in order. Owned by the spuff_placed
+/// The outcome of each candidate of a placement that was tried, in order. Owned by the spuff_placed
 /// or the spuff_error that it was got from, and freed with that. Any thread may read it.
 struct spuff_attempts;
 
-/// How many there are. 0 for NULL.
+/// The number of entries. 0 for NULL.
 SPUFF_EXPORTED
 size_t spuff_attempts_count(const struct spuff_attempts *attempts);
 
-/// The position of its candidate, in the order in which they were added. 0 past the last.
+/// The position of its candidate, in the order in which they were added. 0 past the end.
 SPUFF_EXPORTED
 size_t spuff_attempts_candidate(const struct spuff_attempts *attempts, size_t index);
 
-/// The provider's name. NULL past the last, as all getters here that give text.
+/// The provider's name. NULL past the end, as all getters here that give text.
 SPUFF_EXPORTED
 const char *spuff_attempts_provider(const struct spuff_attempts *attempts, size_t index);
 
@@ -2036,12 +2032,12 @@ const char *spuff_attempts_region(const struct spuff_attempts *attempts, size_t 
 SPUFF_EXPORTED
 const char *spuff_attempts_size(const struct spuff_attempts *attempts, size_t index);
 
-/// What an hour costs there, which the attempts own. NULL where that was not asked for or is not
-/// known, and past the last.
+/// The hourly price there, which the attempts own. NULL if it was not requested or is unknown, and
+/// past the end.
 SPUFF_EXPORTED
 const struct spuff_price *spuff_attempts_price(const struct spuff_attempts *attempts, size_t index);
 
-/// What came of it. SPUFF_ATTEMPT_OUTCOME_UNKNOWN past the last.
+/// The outcome. SPUFF_ATTEMPT_OUTCOME_UNKNOWN past the end.
 SPUFF_EXPORTED
 spuff_attempt_outcome spuff_attempts_outcome(const struct spuff_attempts *attempts, size_t index);
 
@@ -2049,15 +2045,15 @@ spuff_attempt_outcome spuff_attempts_outcome(const struct spuff_attempts *attemp
 SPUFF_EXPORTED
 const char *spuff_attempts_outcome_word(const struct spuff_attempts *attempts, size_t index);
 
-/// The kind of error that came of it. SPUFF_OK where it was none, and past the last.
+/// The kind of its error. SPUFF_OK if there was none, and past the end.
 SPUFF_EXPORTED
 spuff_code spuff_attempts_code(const struct spuff_attempts *attempts, size_t index);
 
-/// What came of it, in words; empty where the machine was made.
+/// The outcome in words; empty if the instance was made.
 SPUFF_EXPORTED
 const char *spuff_attempts_message(const struct spuff_attempts *attempts, size_t index);
 
-/// How many milliseconds it took. -1 past the last.
+/// How many milliseconds it took. -1 past the end.
 SPUFF_EXPORTED
 int64_t spuff_attempts_elapsed_ms(const struct spuff_attempts *attempts, size_t index);
 
@@ -2065,19 +2061,18 @@ int64_t spuff_attempts_elapsed_ms(const struct spuff_attempts *attempts, size_t 
 SPUFF_EXPORTED
 const char *spuff_attempts_text(const struct spuff_attempts *attempts, size_t index);
 
-/* ---- What a machine costs, and machines that are made where there is room: the verbs, in their two ---- */
+/* ---- Prices and placements: the operations in their two forms ---- */
 
-/// Told of a machine that has found its place, which the callback owns. All else as
-/// spuff_done_callback.
+/// Called with a placed instance, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_placed_callback)(void *user_data, spuff_code code, struct spuff_placed *placed, struct spuff_error *error);
 
-/// Asks what an hour of a machine of that size costs in that region (empty: the provider's default,
-/// else the dearest), by the cloud's own list, without tax: the machine alone, without a public
-/// IPv4 address, traffic or snapshots that are billed apart. The caller owns *out. A list that was
-/// read in the last hour is not read again.
+/// Returns the hourly price of an instance of that size in that region (empty: the provider's
+/// default, else the dearest), by the cloud's own list, without tax: the instance alone, without a
+/// public IPv4 address, traffic or snapshots that are billed apart. The caller owns *out. A list
+/// that was read in the last hour is not read again.
 ///
 /// Errors: SPUFF_INVALID_CONFIG when the list has no such size, or not in that region;
-/// SPUFF_NOT_SUPPORTED where there is none.
+/// SPUFF_NOT_SUPPORTED if there is none.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_hourly_price(const struct spuff_provider *provider,
                                        const char *region,
@@ -2086,21 +2081,21 @@ spuff_code spuff_provider_hourly_price(const struct spuff_provider *provider,
                                        struct spuff_price **out,
                                        struct spuff_error **error);
 
-/// Starts a machine at the first candidate that has room for it. The region and size of the request
+/// Creates an instance at the first candidate that has capacity. The region and size of the request
 /// are those of the candidate. The caller owns *out. `observer` may be NULL; with one, it is told
-/// of each candidate that is left for the next one.
+/// of each candidate that is passed over.
 ///
 /// A candidate is left for SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED alone, when it is certain that
 /// nothing was made there. Under a ceiling, the prices of all candidates are asked for first: one
-/// that costs more, or that nobody knows the price of, is not tried. When the call is cancelled,
-/// what it made is brought to an end in the background; see spuff_settled.
+/// that costs more, or whose price is unknown, is not tried. When the call is cancelled, what it
+/// made is destroyed in the background; see spuff_settled.
 ///
 /// Errors: those of spuff_provider_create_instance, of whatever ended the placement; where no
 /// candidate was left, SPUFF_CAPACITY if any was out of stock, else SPUFF_QUOTA_EXCEEDED if any was
-/// at its limit, else SPUFF_INVALID_CONFIG of `max_price`. spuff_error_attempts tells what came of
-/// each candidate. SPUFF_INVALID_CONFIG, before anything is made: of `candidates`, when there are
-/// none; of `max_price`, when a price is in another currency; of `idempotency_key`, when there are
-/// several candidates.
+/// at its limit, else SPUFF_INVALID_CONFIG of `max_price`. spuff_error_attempts reports the outcome
+/// of each candidate. SPUFF_INVALID_CONFIG, before anything is made: of `candidates`, when there
+/// are none; of `max_price`, when a price is in another currency; of `idempotency_key`, when there
+/// are several candidates.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_place_instance(const struct spuff_placement *placement,
                                 const struct spuff_request *request,
@@ -2119,9 +2114,9 @@ spuff_code spuff_place_instance_submit(const struct spuff_placement *placement,
                                        void *user_data,
                                        struct spuff_error **error);
 
-/// Starts `count` machines, each at the first candidate that has room for it, as
+/// Creates `count` instances, each at the first candidate that has capacity, as
 /// spuff_provider_create_instances does with the same options: spuff_outcomes_placed tells where
-/// each is. A candidate that was found full is not asked again for another machine of the same
+/// each is. A candidate that was found full is not asked again for another instance of the same
 /// call.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL. In the outcomes: those of spuff_place_instance, and of
@@ -2148,7 +2143,7 @@ spuff_code spuff_place_instances_submit(const struct spuff_placement *placement,
                                         void *user_data,
                                         struct spuff_error **error);
 
-/* ---- The log: what spuff does, line by line, to a callback ---- */
+/* ---- The log: its lines go to a callback ---- */
 
 /// How important a line of the log is.
 enum spuff_log_level
@@ -2158,15 +2153,15 @@ enum spuff_log_level
  {
     /// Nothing is logged.
     SPUFF_LOG_LEVEL_OFF = 0,
-    /// Something is lost, or costs money.
+    /// Something was lost, or costs money.
     SPUFF_LOG_LEVEL_ERROR = 1,
     /// Something did not go as it should.
     SPUFF_LOG_LEVEL_WARN = 2,
-    /// What the verbs do.
+    /// What the operations do.
     SPUFF_LOG_LEVEL_INFO = 3,
     /// How they do it.
     SPUFF_LOG_LEVEL_DEBUG = 4,
-    /// All there is.
+    /// Everything.
     SPUFF_LOG_LEVEL_TRACE = 5,
 };
 #ifndef __cplusplus
@@ -2177,18 +2172,18 @@ typedef int32_t spuff_log_level;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// Told of a line: its level, the module that logs, and the message with its fields, all of which
-/// live as long as the call. It is called on any thread, in the middle of what is logged: it must
-/// be quick, and must not call spuff's verbs.
+/// Called with a line: its level, the module that logs, and the message with its fields, all of
+/// which live as long as the call. It is called on any thread, in the middle of what is logged: it
+/// must be quick, and must not call spuff's operations.
 typedef void (*spuff_log_callback)(void *user_data, spuff_log_level level, const char *target, const char *message);
 
 /// Gives the log from now on, of `level` (one of spuff_log_level) and what is more important, to
 /// `callback` in place of the one before; NULL ends it. While nothing listens, the log costs
 /// nothing. Any thread may call it. `user_data` is used by any thread, and must live until the
 /// listening has been ended, or given to another: this returns when no call of the callback before
-/// is under way any more, so that its user data may be freed then. Called from inside a callback it
-/// does not wait; then that callback's user data must live on until it has returned, and those of
-/// others as well.
+/// is in progress any more, so that its user data may be freed then. Called from inside a callback
+/// it does not wait; then that callback's user data must live on until it has returned, and those
+/// of others as well.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for a number that is no level; SPUFF_CONFLICT in a Rust program
 /// that listens to the same log by itself.
@@ -2208,23 +2203,24 @@ bool spuff_has_feature(const char *name);
 
 /* ---- Providers written in C: a table of functions becomes an entry of a registry ---- */
 
-/// A provider written in C: one function for each verb.
+/// A provider written in C: one function for each operation.
 ///
-/// Set `size` to sizeof(spuff_provider_vtable) and what there is not to NULL; `create_instance`,
-/// `destroy_instance`, `get_instance` and `list_instances` must be there. The table is copied.
+/// Set `size` to sizeof(spuff_provider_vtable) and unimplemented functions to NULL;
+/// `create_instance`, `destroy_instance`, `get_instance` and `list_instances` are required. The
+/// table is copied.
 ///
 /// The functions are called on threads of spuff's, several at once, and may block and call spuff;
 /// `connect` on the thread that makes the provider. On spuff's threads the program's signals are
 /// blocked, and so they are in programs that these start, unless the function sees to it. Their
-/// inputs live as long as the call. Each answers SPUFF_OK, or a code with an error from
+/// inputs live as long as the call. Each returns SPUFF_OK, or a code with an error from
 /// spuff_error_new in *error, which spuff frees; a result that it puts in *out is spuff's from
-/// there on, also beside an error: a machine that was made before something failed is then ended,
-/// or kept, as the caller has said, and the error tells its id. A list is given to be filled.
-/// `cancel` tells when nobody waits any more: one that takes long looks at
-/// spuff_cancel_is_cancelled, pauses with spuff_cancel_wait, or is told by spuff_cancel_notify. A
-/// create that nobody waits for is let finish, and what it made is destroyed, or kept, as the
-/// request says. `disconnect`, and then `drop`, are called before the free returns that lets go
-/// last, or on a thread of spuff's where its background does.
+/// there on, also beside an error: an instance that was made before a failure is then destroyed or
+/// kept, as the caller asked, and the error carries its id. A list is given to be filled. `cancel`
+/// reports that the caller has left: a long function polls spuff_cancel_is_cancelled, pauses with
+/// spuff_cancel_wait, or gets a callback from spuff_cancel_notify. An abandoned create runs to
+/// completion, and its instance is destroyed or kept, as the request says. `disconnect`, and then
+/// `drop`, are called before the free returns that lets go last, or on a thread of spuff's where
+/// its background does.
 struct spuff_provider_vtable {
     /// The size of this struct: functions are only ever added at its end.
     size_t size;
@@ -2233,7 +2229,7 @@ struct spuff_provider_vtable {
     void *user_data;
     /// Called once when nothing uses the table any more. May be NULL.
     void (*drop)(void *user_data);
-    /// The most bytes of user data that a machine takes; 0 where it takes none.
+    /// The most bytes of user data that an instance takes; 0 if it takes none.
     size_t max_user_data;
     /// The values of labels are not kept.
     bool drops_labels;
@@ -2241,31 +2237,30 @@ struct spuff_provider_vtable {
     int32_t (*connect)(void *user_data, const struct spuff_config *config, void **self_, struct spuff_error **error);
     /// Ends what `connect` has made. May be NULL.
     void (*disconnect)(void *self_);
-    /// Starts a machine. One that is given back because its idempotency key had made it before is
-    /// set as adopted, by spuff_instance_set_adopted: nothing that rolls back ends it.
+    /// Creates an instance. One that its idempotency key had made before is set as adopted, by
+    /// spuff_instance_set_adopted: no rollback destroys it.
     int32_t (*create_instance)(void *self_,
                                const struct spuff_request *request,
                                const struct spuff_cancel *cancel,
                                struct spuff_instance **out,
                                struct spuff_error **error);
-    /// Ends a machine; one that is gone is SPUFF_OK.
+    /// Destroys an instance; one that is gone is SPUFF_OK.
     int32_t (*destroy_instance)(void *self_, const char *id, const struct spuff_cancel *cancel, struct spuff_error **error);
-    /// Reads a machine; one that is not there is SPUFF_OK, and nothing in *out.
+    /// Returns an instance; one that does not exist is SPUFF_OK, with *out left NULL.
     int32_t (*get_instance)(void *self_,
                             const char *id,
                             const struct spuff_cancel *cancel,
                             struct spuff_instance **out,
                             struct spuff_error **error);
-    /// Fills the list with every machine that carries managed-by=spuff.
+    /// Fills the list with every instance that carries managed-by=spuff.
     int32_t (*list_instances)(void *self_,
                               const struct spuff_cancel *cancel,
                               struct spuff_instances *list,
                               struct spuff_error **error);
-    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again. An
-    /// error of the machine itself is SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY,
-    /// SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that does not pass, or SPUFF_API with its id as
-    /// `instance_id`: for these alone the machine may be destroyed. All others say that it could
-    /// not be looked at.
+    /// Waits until an instance is ready. NULL: spuff polls `get_instance`. An error of the instance
+    /// itself is SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a
+    /// SPUFF_CONFLICT that does not pass, or SPUFF_API with its id as `instance_id`: for these
+    /// alone the instance may be destroyed. All others mean that it could not be polled.
     int32_t (*wait_ready)(void *self_,
                           const char *id,
                           const struct spuff_cancel *cancel,
@@ -2285,7 +2280,7 @@ struct spuff_provider_vtable {
                               struct spuff_error **error);
     /// Deletes a snapshot; one that is gone is SPUFF_OK.
     int32_t (*delete_snapshot)(void *self_, const char *id, const struct spuff_cancel *cancel, struct spuff_error **error);
-    /// Finds the machine that was made under a key.
+    /// Finds the instance that was made under a key.
     int32_t (*resolve)(void *self_,
                        const char *key,
                        const struct spuff_cancel *cancel,
@@ -2297,7 +2292,7 @@ struct spuff_provider_vtable {
                                 const struct spuff_cancel *cancel,
                                 struct spuff_snapshot **out,
                                 struct spuff_error **error);
-    /// Adds `count` labels to a machine, or replaces their values.
+    /// Adds `count` labels to an instance, or replaces their values.
     int32_t (*set_labels)(void *self_,
                           const char *id,
                           const char *const *keys,
@@ -2310,8 +2305,8 @@ struct spuff_provider_vtable {
                             const struct spuff_cancel *cancel,
                             struct spuff_strings *list,
                             struct spuff_error **error);
-    /// Tells what an hour of a machine of that size costs in that region (empty: the default), with
-    /// spuff_price_new. NULL: the provider does not say.
+    /// Returns the hourly price of an instance of that size in that region (empty: the default),
+    /// with spuff_price_new. NULL: the provider reports no prices.
     int32_t (*hourly_price)(void *self_,
                             const char *region,
                             const char *size,
@@ -2334,23 +2329,23 @@ spuff_code spuff_registry_register(const struct spuff_registry *registry,
                                    const struct spuff_provider_vtable *vtable,
                                    struct spuff_error **error);
 
-/* ---- `spuff_cloud`: the clouds in a box ---- */
+/* ---- `spuff_cloud`: simulated clouds ---- */
 
 /// DigitalOcean, Hetzner Cloud and EC2 on the loopback interface of this process, for tests and
-/// trials. Owned by whoever started it, freed with spuff_cloud_free, which ends it. Any thread may
-/// use it at any time.
+/// trials. Owned by the caller that started it, freed with spuff_cloud_free, which ends it. Any
+/// thread may use it at any time.
 struct spuff_cloud;
 
-/// What the clouds truly hold, whatever a client was told. Owned by whoever got it, freed with
-/// spuff_resources_free; its texts live as long as it does. Any thread may read it.
+/// The clouds' true resources, whatever a client was told. Owned by the caller that got it, freed
+/// with spuff_resources_free; its texts live as long as it does. Any thread may read it.
 struct spuff_resources;
 
-/// How the clouds in a box are started. All zero is: in real time, on a free port, without limits,
+/// How simulated clouds are started. All zero is: in real time, on a free port, without limits,
 /// with any token.
 struct spuff_cloud_options {
     /// The size of this struct: set it to sizeof(spuff_cloud_options).
     size_t size;
-    /// How many times as fast the clouds' time goes; 0 is as fast as real time.
+    /// How many times faster than real time the clouds run; 0 is real time.
     double speed;
     /// The clouds' time stands still until spuff_cloud_advance_ms moves it.
     bool manual_clock;
@@ -2358,11 +2353,11 @@ struct spuff_cloud_options {
     bool rate_limits;
     /// The port on the loopback interface; 0 is a free one.
     uint16_t port;
-    /// What all chance comes from.
+    /// The random seed.
     uint64_t seed;
-    /// How many machines each cloud's account may have; 0 is no limit.
+    /// How many instances each cloud's account may have; 0 is no limit.
     uint64_t quota;
-    /// The only token that is taken; NULL is any.
+    /// The only accepted token; NULL accepts any.
     const char *token;
 };
 
@@ -2381,8 +2376,8 @@ void spuff_cloud_free(struct spuff_cloud **cloud);
 SPUFF_EXPORTED
 const char *spuff_cloud_address(const struct spuff_cloud *cloud);
 
-/// The configuration that wires a provider, `digitalocean`, `hetzner` or `aws`, to it. The caller
-/// owns *out.
+/// The configuration that connects a provider, `digitalocean`, `hetzner` or `aws`, to it. The
+/// caller owns *out.
 ///
 /// Errors: SPUFF_UNKNOWN_PROVIDER for another name.
 SPUFF_EXPORTED
@@ -2398,23 +2393,23 @@ spuff_code spuff_cloud_config(const struct spuff_cloud *cloud,
 SPUFF_EXPORTED
 spuff_code spuff_cloud_environment(const struct spuff_cloud *cloud, struct spuff_strings **out, struct spuff_error **error);
 
-/// Lets something go wrong from now on: a rule in JSON, such as
-/// `{"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}`. *id,
-/// which may be NULL, is for spuff_cloud_hits.
+/// Injects a fault: a rule in JSON, such as
+/// `{"fault":"reply_lost","route":"create_instance","times":1}`. *id, which may be NULL, is for
+/// spuff_cloud_hits.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for what is no rule.
+/// Errors: SPUFF_INVALID_CONFIG for an invalid rule.
 SPUFF_EXPORTED
 spuff_code spuff_cloud_inject(const struct spuff_cloud *cloud, const char *rule, uint64_t *id, struct spuff_error **error);
 
-/// How many requests a rule has struck. 0 for NULL.
+/// How many requests a rule has affected. 0 for NULL.
 SPUFF_EXPORTED
 uint64_t spuff_cloud_hits(const struct spuff_cloud *cloud, uint64_t id);
 
-/// Lets nothing go wrong any more. NULL does nothing.
+/// Removes all faults. NULL does nothing.
 SPUFF_EXPORTED
 void spuff_cloud_clear_faults(const struct spuff_cloud *cloud);
 
-/// Moves the clouds' time on. NULL does nothing.
+/// Advances the clouds' time. NULL does nothing.
 SPUFF_EXPORTED
 void spuff_cloud_advance_ms(const struct spuff_cloud *cloud, uint64_t by_ms);
 
@@ -2422,7 +2417,7 @@ void spuff_cloud_advance_ms(const struct spuff_cloud *cloud, uint64_t by_ms);
 SPUFF_EXPORTED
 uint64_t spuff_cloud_request_count(const struct spuff_cloud *cloud, const char *provider);
 
-/// The machines that exist, whether or not a client can see them. The caller owns *out.
+/// The instances that exist, whether or not a client can see them. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
@@ -2434,8 +2429,8 @@ spuff_code spuff_cloud_instances(const struct spuff_cloud *cloud, struct spuff_r
 SPUFF_EXPORTED
 spuff_code spuff_cloud_snapshots(const struct spuff_cloud *cloud, struct spuff_resources **out, struct spuff_error **error);
 
-/// What exists, costs money, and has not been told to end: a test that has cleaned up finds nothing
-/// here. The caller owns *out.
+/// What exists, costs money, and is not being destroyed: nothing after a test that cleans up. The
+/// caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
@@ -2446,11 +2441,11 @@ spuff_code spuff_cloud_leaks(const struct spuff_cloud *cloud, struct spuff_resou
 SPUFF_EXPORTED
 void spuff_resources_free(struct spuff_resources **resources);
 
-/// How many there are. 0 for NULL.
+/// The number of entries. 0 for NULL.
 SPUFF_EXPORTED
 size_t spuff_resources_count(const struct spuff_resources *resources);
 
-/// The cloud that one of them is at. NULL past the last, as the next ones.
+/// The cloud that one of them is at. NULL past the end, as the next ones.
 SPUFF_EXPORTED
 const char *spuff_resources_provider(const struct spuff_resources *resources, size_t index);
 
@@ -2470,7 +2465,7 @@ const char *spuff_resources_name(const struct spuff_resources *resources, size_t
 SPUFF_EXPORTED
 const char *spuff_resources_text(const struct spuff_resources *resources, size_t index);
 
-/// Whether its end has been accepted, so that it will soon be gone. false past the last.
+/// Whether its destroy was accepted, so that it will soon be gone. false past the end.
 SPUFF_EXPORTED
 bool spuff_resources_is_ending(const struct spuff_resources *resources, size_t index);
 
@@ -2481,13 +2476,13 @@ bool spuff_resources_is_ending(const struct spuff_resources *resources, size_t i
 SPUFF_EXPORTED
 spuff_code spuff_cloud_bill(const struct spuff_cloud *cloud, struct spuff_strings **out, struct spuff_error **error);
 
-/* ---- `spuff_report`: whether a provider keeps the contract ---- */
+/* ---- `spuff_report`: whether a provider satisfies the contract ---- */
 
-/// What the behaviour suite has found. Owned by whoever got it, freed with spuff_report_free; its
-/// texts live as long as it does. Any thread may read it.
+/// The report of the conformance suite. Owned by the caller that got it, freed with
+/// spuff_report_free; its texts live as long as it does. Any thread may read it.
 struct spuff_report;
 
-/// What the behaviour suite is run on. What it points to must live until the suite is done.
+/// What the conformance suite runs on. What it points to must live until the suite is done.
 struct spuff_subject {
     /// The size of this struct: set it to sizeof(spuff_subject).
     size_t size;
@@ -2495,8 +2490,8 @@ struct spuff_subject {
     const char *name;
     /// How it is reached; NULL is its defaults.
     const struct spuff_config *config;
-    /// What every machine is asked for with: a region, size and image that the provider takes,
-    /// empty where it has none. The name is replaced.
+    /// The request of every instance: a region, size and image that the provider takes, empty where
+    /// it has none. The name is replaced.
     const struct spuff_request *request;
     /// An id as the provider writes them, of nothing that exists.
     const char *absent_id;
@@ -2504,16 +2499,16 @@ struct spuff_subject {
     const char *absent_snapshot_id;
     /// Whether a request may leave the size out.
     bool default_size;
-    /// Whether creates with one idempotency key make one machine.
+    /// Whether creates under one idempotency key make one instance.
     bool idempotent;
 };
 
-/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines
-/// and end them. Blocks until it is done; a token that is cancelled lets the rest fail, and ends
+/// Runs the conformance suite on a provider of a registry: 37 checks, which make about 30 instances
+/// and destroy them. Blocks until it is done; cancelling the token fails the rest, and destroys
 /// what was made. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. What the
-/// provider does wrong is told in *out.
+/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. *out
+/// reports the provider's violations.
 SPUFF_EXPORTED
 spuff_code spuff_conformance_check(const struct spuff_registry *registry,
                                    const struct spuff_subject *subject,

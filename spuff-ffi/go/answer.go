@@ -1,5 +1,5 @@
-// How a verb of a provider written in Go is called: with a context that ends when the library's token does, and without a panic
-// that leaves it.
+// How an operation of a provider written in Go is called: with a context that ends when the library's token does, and without a
+// panic that leaves it.
 
 package spuff
 
@@ -34,7 +34,8 @@ func answered(failure **C.spuff_error, verb string, work func() error) C.int32_t
 	return failed.give(failure)
 }
 
-// failureOf is the error of some work, of a verb; nil where there is none. What an error says of itself is asked where it may panic.
+// failureOf is the error of some work, of an operation; nil where there is none. What an error says of itself is asked where it
+// may panic.
 func failureOf(verb string, work func() error) (failed *Error) {
 	fault := contained(func() error {
 		failed = asError(work(), verb)

@@ -1,4 +1,4 @@
-// What was tried, place by place, before a machine was made or an error came of it.
+// The outcome of each candidate that was tried.
 
 package spuff
 
@@ -25,7 +25,7 @@ type Attempt struct {
 	OutcomeWord string
 	// Kind is the kind of error that came of it; 0 where it was none.
 	Kind Kind
-	// Message is what came of it, in words; empty where the machine was made.
+	// Message is the outcome in words; empty if the instance was made.
 	Message string
 	// Elapsed is how long it took.
 	Elapsed time.Duration
@@ -42,11 +42,11 @@ type AttemptOutcome int32
 const (
 	// AttemptUnknown: what has no place below; Attempt.OutcomeWord is that word.
 	AttemptUnknown AttemptOutcome = C.SPUFF_ATTEMPT_OUTCOME_UNKNOWN
-	// AttemptMade: the machine was made there.
+	// AttemptMade: the instance was made there.
 	AttemptMade AttemptOutcome = C.SPUFF_ATTEMPT_OUTCOME_MADE
 	// AttemptFull: there is no room, and nothing was made; the next one was tried.
 	AttemptFull AttemptOutcome = C.SPUFF_ATTEMPT_OUTCOME_FULL
-	// AttemptKnownFull: not asked, as another machine of the same call had found no room there.
+	// AttemptKnownFull: not asked, as another instance of the same call had found no capacity there.
 	AttemptKnownFull AttemptOutcome = C.SPUFF_ATTEMPT_OUTCOME_KNOWN_FULL
 	// AttemptTooDear: not asked, as it costs more than was allowed.
 	AttemptTooDear AttemptOutcome = C.SPUFF_ATTEMPT_OUTCOME_TOO_DEAR

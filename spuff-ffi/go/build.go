@@ -26,7 +26,7 @@ func (b *build) step(next func(failure **C.spuff_error) C.spuff_code) {
 // units is a duration as the library takes it: never less than was said.
 func (b *build) units(name string, d, unit time.Duration) C.uint64_t {
 	if d < 0 && b.err == nil {
-		b.err = invalid(name, d.String()+" is less than nothing; give a duration from 0")
+		b.err = invalid(name, d.String()+": must be at least 0")
 	}
 	return C.uint64_t(max(0, ceil(d, unit)))
 }

@@ -1,4 +1,4 @@
-// One call of a verb: its arguments, its token, and the wait for its outcome.
+// One call of an operation: its arguments, its token, and the wait for its outcome.
 
 package spuff
 
@@ -12,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// A call is a verb of a provider under way. What it borrows lives until free.
+// A call is an operation of a provider in progress. What it borrows lives until free.
 type call struct {
 	texts
 	arguments []*C.char
@@ -22,7 +22,7 @@ type call struct {
 	failure   **C.spuff_error
 }
 
-// given are the texts that a verb takes: the name of each argument, then its value.
+// given are the texts that an operation takes: the name of each argument, then its value.
 func given(texts ...string) []string { return texts }
 
 // begin borrows the provider, copies the texts, and gives the call a token of the context. A placement, and Settled, have no
@@ -61,8 +61,8 @@ func (c *call) failed(code C.spuff_code, failure *C.spuff_error) error {
 	return c.token.explain(taken(failure))
 }
 
-// A pending is a verb that calls back, while it is waited for. The library is held up until what it has seen was observed: it
-// gives nothing away before, so that a machine whose observer has failed is still its own to end.
+// A pending is an operation that calls back, while it is waited for. The library is held up until what it has seen was observed:
+// it gives nothing away before, so that an instance whose observer has failed is still its own to end.
 type pending struct {
 	seen     chan Progress
 	observed chan struct{}
@@ -82,14 +82,14 @@ func (w *pending) wait(observe func(Progress)) outcome {
 	}
 }
 
-// An outcome is what a verb that calls back has come to.
+// An outcome is the result of a call that calls back.
 type outcome struct {
 	code    C.spuff_code
 	made    unsafe.Pointer
 	failure *C.spuff_error
 }
 
-// await does a verb that calls back, without a thread that waits for it, and gives what it has made.
+// await does an operation that calls back, without a thread that waits for it, and gives what it has made.
 func await[T any](ctx context.Context, p *Provider, arguments []string, observe func(Progress),
 	submit func(c *call, number C.uintptr_t) C.spuff_code, take func(unsafe.Pointer) (T, error)) (made T, err error) {
 	c, err := p.begin(ctx, arguments)
@@ -112,7 +112,7 @@ func await[T any](ctx context.Context, p *Provider, arguments []string, observe 
 		}
 		return take(end.made)
 	}
-	// Whoever observes may panic, or end its goroutine: the callbacks still need somebody to talk to.
+	// The observer may panic, or end its goroutine: the callbacks still need somebody to talk to.
 	defer func() {
 		if over {
 			return
@@ -124,5 +124,5 @@ func await[T any](ctx context.Context, p *Provider, arguments []string, observe 
 	return finish(waits.wait(observe))
 }
 
-// done is what a verb without a result has made.
+// done is what an operation without a result has made.
 func done(unsafe.Pointer) (struct{}, error) { return struct{}{}, nil }

@@ -1,4 +1,4 @@
-// What the library calls while verbs are under way, on threads of its own.
+// What the library calls while operations are in progress, on threads of its own.
 
 package spuff
 

@@ -1,4 +1,4 @@
-// The clouds in a box, for tests and trials.
+// The simulated clouds, for tests and trials.
 
 package spuff
 
@@ -17,8 +17,8 @@ type Cloud struct {
 	address string
 }
 
-// CloudOptions say how the clouds in a box are started. The zero value is: in real time, on a free port, without limits, with
-// any token.
+// CloudOptions say how simulated clouds are started. The zero value is: in real time, on a free port, without limits, with any
+// token.
 type CloudOptions struct {
 	// Speed is how many times as fast the clouds' time goes; 0 is as fast as real time.
 	Speed float64
@@ -30,7 +30,7 @@ type CloudOptions struct {
 	Port uint16
 	// Seed is what all chance comes from.
 	Seed uint64
-	// Quota is how many machines each cloud's account may have; 0 is no limit.
+	// Quota is how many instances each cloud's account may have; 0 is no limit.
 	Quota uint64
 	// Token is the only one that is taken; zero is any.
 	Token Secret
@@ -188,7 +188,7 @@ func (c *Cloud) RequestCount(provider string) (count uint64, err error) {
 	return count, err
 }
 
-// Instances are the machines that exist, whether or not a client can see them.
+// Instances are the instances that exist, whether or not a client can see them.
 func (c *Cloud) Instances() ([]Resource, error) {
 	return c.resources(func(cloud *C.spuff_cloud, out **C.spuff_resources, failure **C.spuff_error) C.spuff_code {
 		return C.spuff_cloud_instances(cloud, out, failure)

@@ -14,9 +14,9 @@ type Config struct {
 	// Endpoint is the base URL of the API: https, or http on a loopback address. For docker it is the engine's address, such as
 	// unix:///var/run/docker.sock.
 	Endpoint string
-	// Region is used where a request names none.
+	// Region is used for requests that name none.
 	Region string
-	// CAFile is the path of a PEM file with certificate authorities to trust beside those of the platform.
+	// CAFile is the path of a PEM file with certificate authorities to trust in addition to those of the platform.
 	CAFile string
 	// Options are those that only this provider knows; Registry.Describe tells which there are.
 	Options map[string]Secret
@@ -26,7 +26,7 @@ type Config struct {
 
 // Timeouts are how long to wait. What is nil is the default, in whole milliseconds.
 type Timeouts struct {
-	// InstanceReady is for a machine to become ready; 300 s.
+	// InstanceReady is for an instance to become ready; 300 s.
 	InstanceReady *time.Duration
 	// ActionComplete is for anything else that the cloud works on; 600 s.
 	ActionComplete *time.Duration
@@ -34,9 +34,9 @@ type Timeouts struct {
 	PollInterval *time.Duration
 	// HTTPRequest is for one request; 30 s.
 	HTTPRequest *time.Duration
-	// SSHConnect is for whoever connects to a machine; 300 s.
+	// SSHConnect is for a caller that connects to an instance; 300 s.
 	SSHConnect *time.Duration
-	// CloudInit is for whoever waits for a machine's own setup; 600 s.
+	// CloudInit is for a caller that waits for an instance's own setup; 600 s.
 	CloudInit *time.Duration
 }
 

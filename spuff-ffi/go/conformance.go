@@ -11,8 +11,8 @@ import "context"
 type Subject struct {
 	// Config is how to reach it.
 	Config Config
-	// Request is what every machine is asked for with: a region, size and image that the provider takes, empty where it has
-	// none; the name is replaced.
+	// Request is the request of every instance: a region, size and image that the provider takes, empty where it has none; the name
+	// is replaced.
 	Request InstanceRequest
 	// AbsentID is an id as the provider writes them, of nothing that exists.
 	AbsentID string
@@ -20,7 +20,7 @@ type Subject struct {
 	AbsentSnapshotID *string
 	// DefaultSize says that a request may leave the size out.
 	DefaultSize bool
-	// Idempotent says that creates with one idempotency key make one machine.
+	// Idempotent says that creates with one idempotency key make one instance.
 	Idempotent bool
 }
 
@@ -34,8 +34,8 @@ type Report struct {
 	JSON string
 }
 
-// CheckConformance runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines and end them.
-// When the context ends, the rest fails, and what was made is ended.
+// CheckConformance runs the conformance suite on a provider of a registry: 37 checks, which make about 30 instances and destroy
+// them. When the context ends, the rest fails, and what was made is destroyed.
 //
 // Errors: UnknownProvider; InvalidConfig. What the provider does wrong is told in the report.
 func (r *Registry) CheckConformance(ctx context.Context, name string, subject Subject) (Report, error) {

@@ -15,7 +15,7 @@ type Description struct {
 	SupportsSSHKeys bool
 	// SupportsLabels says whether it keeps the values of labels.
 	SupportsLabels bool
-	// MaxUserData is the most bytes of user data that it takes; 0 where it takes none.
+	// MaxUserData is the most bytes of user data that it takes; 0 if it takes none.
 	MaxUserData int
 	// Options are those of its configuration.
 	Options []OptionDescription

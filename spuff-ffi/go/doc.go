@@ -1,4 +1,4 @@
-// Package spuff starts, watches and ends cloud machines: DigitalOcean, Hetzner Cloud, AWS EC2, containers of Docker or Podman on
+// Package spuff starts, watches and ends cloud instances: DigitalOcean, Hetzner Cloud, AWS EC2, containers of Docker or Podman on
 // this computer (the provider "docker", which needs no account), and providers of one's own.
 //
 // It is the Go face of the library libspuff, whose header is spuff.h; all that happens is decided there.
@@ -24,7 +24,7 @@
 // # Contexts
 //
 // Every call that waits takes a context. When that is done the call returns at once; its error is context.Canceled or
-// context.DeadlineExceeded for errors.Is, is also Cancelled or Timeout, and knows the machine that the call was about. What a
+// context.DeadlineExceeded for errors.Is, is also Cancelled or Timeout, and knows the instance that the call was about. What a
 // create has begun by then is brought to an end in the background, as InstanceRequest.OnCancel says; Settled waits for that.
 //
 // # Errors
@@ -42,8 +42,8 @@
 //
 // # Values and handles
 //
-// A Registry, a Provider and a Cloud belong to whoever made them, and end with Close, also while calls are under way; what is
+// A Registry, a Provider and a Cloud belong to their maker, and end with Close, also while calls are in progress; what is
 // used later answers with ErrClosed. One that is forgotten ends when the garbage is collected. All other types are plain values.
-// Everything may be used by many goroutines at once. A pointer in a value stands where nothing and empty, or zero, are not
-// the same; Ptr makes one.
+// Everything may be used by many goroutines at once. A pointer in a value stands where nothing and empty, or zero, are not the
+// same; Ptr makes one.
 package spuff

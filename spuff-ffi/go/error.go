@@ -39,9 +39,9 @@ type Error struct {
 	Field string
 	// Feature is what is not supported.
 	Feature string
-	// Operation is the verb that did not finish, or whose outcome is unknown.
+	// Operation is the operation that did not finish, or whose outcome is unknown.
 	Operation string
-	// Elapsed is the time that was spent on a verb that did not finish.
+	// Elapsed is the time that was spent on an operation that did not finish.
 	Elapsed time.Duration
 	// Key is to be given to Resolve, of an outcome that is unknown.
 	Key string
@@ -51,13 +51,13 @@ type Error struct {
 	Name string
 	// Supported are the names that would work, of a name that is unknown.
 	Supported []string
-	// InstanceID is the machine that the error is about, and that may exist and cost money.
+	// InstanceID is the instance that the error is about, and that may exist and cost money.
 	InstanceID string
-	// InstanceExists tells, of a failure after a machine was made, whether it still exists; nil of another error.
+	// InstanceExists tells, of a failure after an instance was made, whether it still exists; nil of another error.
 	InstanceExists *bool
-	// Cleanup is why that machine could not be destroyed, where that was tried.
+	// Cleanup is why that instance could not be destroyed, where that was tried.
 	Cleanup *Error
-	// Attempts are, of a machine that has found no place, what came of each candidate.
+	// Attempts are, for a failed placement, the outcome of each candidate.
 	Attempts []Attempt
 
 	causes []error
@@ -156,7 +156,7 @@ func checked(code C.spuff_code, pointer *C.spuff_error) error {
 	return taken(pointer)
 }
 
-// asError gives whatever a provider in Go has answered with as an Error, of a verb. A nil *Error is none, as nil is.
+// asError converts what a provider in Go returned to an Error of an operation. A nil *Error is none, as nil is.
 func asError(err error, verb string) *Error {
 	var e *Error
 	if err == nil || errors.As(err, &e) {

@@ -25,7 +25,7 @@ var (
 
 // Faults of the cloud itself.
 var (
-	// FaultStuckCreating, on a create: the machine or snapshot never gets beyond being created.
+	// FaultStuckCreating, on a create: the instance or snapshot never gets beyond being created.
 	FaultStuckCreating = Fault{name: "stuck_creating"}
 	// FaultCapacityOut, on a create: nothing is free of that size here and now.
 	FaultCapacityOut = Fault{name: "capacity_out"}
@@ -79,7 +79,7 @@ func FaultNotYetVisible(reads uint32) Fault {
 	return Fault{"not_yet_visible", map[string]any{"reads": reads}}
 }
 
-// FaultVanishes, on a create: the machine is gone after so much of the cloud's time, in whole seconds.
+// FaultVanishes, on a create: the instance is gone after so much of the cloud's time, in whole seconds.
 func FaultVanishes(after time.Duration) Fault {
 	return Fault{"vanishes", map[string]any{"after": int64(after / time.Second)}}
 }

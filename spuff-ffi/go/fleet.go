@@ -1,4 +1,4 @@
-// Verbs over many machines.
+// Operations over many instances.
 
 package spuff
 
@@ -12,8 +12,9 @@ import (
 	"unsafe"
 )
 
-// A Rollback says what becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one that could only not be
-// looked at: its error carries its id. What was found by the key of its request, as Instance.Adopted tells, is left by all of these.
+// A Rollback says what happens to the instances of a fleet when one of them fails. Nothing is destroyed for one that could not be
+// polled: its error carries its id. What was found by the key of its request, as Instance.Adopted reports, is left by all of
+// these.
 type Rollback int32
 
 const (
@@ -25,22 +26,22 @@ const (
 	RollbackDestroyAll Rollback = C.SPUFF_ROLLBACK_DESTROY_ALL
 )
 
-// FleetOptions say how a fleet is made. The zero value is: 16 creates at once, of machines that need only be accepted; those
+// FleetOptions say how a fleet is made. The zero value is: 16 creates at once, of instances that need only be accepted; those
 // that fail are destroyed.
 type FleetOptions struct {
-	// Concurrency is how many creates are under way at once; 0 is 16. Waits are not counted.
+	// Concurrency is how many creates are in progress at once; 0 is 16. Waits are not counted.
 	Concurrency int
 	// OnFailure is what becomes of the others when one fails.
 	OnFailure Rollback
-	// WaitReady says whether each machine is waited for until it is ready.
+	// WaitReady says whether each instance is waited for until it is ready.
 	WaitReady bool
 }
 
-// CreateInstances starts many machines at once, and waits for them where the options say so. A create that the cloud puts off,
-// because it takes no more requests now, is tried again. When the context ends, no more are made, and all that were made are
-// destroyed in the background, but those that InstanceRequest.OnCancel keeps; Settled waits for that.
+// CreateInstances creates many instances at once, and waits for them where the options say so. A create that the cloud refuses
+// because of its rate limit is retried. When the context ends, no more are made, and all that were made are destroyed in the
+// background, but those that InstanceRequest.OnCancel keeps; Settled waits for that.
 //
-// The error is nil also when some machines, or all, have failed: that is told in the outcomes, and Outcomes.Err joins it.
+// The error is nil also when some instances, or all, have failed: the outcomes report that, and Outcomes.Err joins them.
 //
 //	fleet, err := provider.CreateInstances(ctx, requests, spuff.FleetOptions{WaitReady: true})
 //	if err == nil {
@@ -48,7 +49,7 @@ type FleetOptions struct {
 //	}
 //
 // Errors: InvalidConfig for what no request or option can be, before anything was sent; those of the context. All others are in
-// the outcomes: those of CreateInstance and, after a machine exists, those of WaitReady. Of a fleet that is destroyed because
+// the outcomes: those of CreateInstance and, after an instance exists, those of WaitReady. Of a fleet that is destroyed because
 // one has failed, the others are Cancelled.
 func (p *Provider) CreateInstances(ctx context.Context, requests []InstanceRequest, fleet FleetOptions,
 	options ...Option) (Outcomes, error) {
@@ -89,7 +90,7 @@ func manyMade(requests []InstanceRequest, fleet FleetOptions,
 	})
 }
 
-// WaitReadyMany waits for many machines at once, as WaitReady for each.
+// WaitReadyMany waits for many instances at once, as WaitReady for each.
 //
 // Errors: InvalidConfig for what no id can be; those of the context. All others are in the outcomes.
 func (p *Provider) WaitReadyMany(ctx context.Context, ids []string, options ...Option) (Outcomes, error) {
@@ -100,11 +101,11 @@ func (p *Provider) WaitReadyMany(ctx context.Context, ids []string, options ...O
 	}, takeOutcomes)
 }
 
-// DestroyInstances ends many machines, so many at once; 0 is 16. Those that are already gone are no failure. When the context
-// ends, no more are ended.
+// DestroyInstances destroys many instances, so many at once; 0 is 16. Those that are already gone are no failure. When the
+// context ends, no more are ended.
 //
-// Errors: InvalidConfig for what no id can be; those of the context. All others are in the outcomes: such a machine still exists
-// and costs money.
+// Errors: InvalidConfig for what no id can be; those of the context. All others are in the outcomes: such an instance still
+// exists and costs money.
 func (p *Provider) DestroyInstances(ctx context.Context, ids []string, concurrency int, options ...Option) (Outcomes, error) {
 	atOnce, err := count("concurrency", concurrency)
 	if err != nil {
@@ -117,9 +118,9 @@ func (p *Provider) DestroyInstances(ctx context.Context, ids []string, concurren
 	}, takeOutcomes)
 }
 
-// Watch watches machines until each is ready or has failed. What is seen comes over the channel, which is closed at the end or
-// when the context ends: who stops receiving before ends the context. Then outcomes gives those of WaitReadyMany; called
-// earlier, it passes over what has not been received, and waits for the end.
+// Watch watches instances until each is ready or has failed. What is seen comes over the channel, which is closed at the end or
+// when the context ends: who stops receiving before ends the context. Then outcomes gives those of WaitReadyMany; called earlier,
+// it passes over what has not been received, and waits for the end.
 func (p *Provider) Watch(ctx context.Context, ids []string) (seen <-chan Progress, outcomes func() (Outcomes, error)) {
 	var ended Outcomes
 	channel := make(chan Progress)
@@ -146,7 +147,7 @@ func (p *Provider) Watch(ctx context.Context, ids []string) (seen <-chan Progres
 	}
 }
 
-// all are texts that a verb takes, under one name.
+// all are texts that an operation takes, under one name.
 func all(name string, texts []string) (arguments []string) {
 	for _, text := range texts {
 		arguments = append(arguments, given(name, text)...)
@@ -157,7 +158,7 @@ func all(name string, texts []string) (arguments []string) {
 // count is a number as the library takes it.
 func count(name string, number int) (C.size_t, error) {
 	if number < 0 {
-		return 0, invalid(name, strconv.Itoa(number)+" is less than nothing; give a number from 0")
+		return 0, invalid(name, strconv.Itoa(number)+": must be at least 0")
 	}
 	return C.size_t(number), nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrClosed is, for errors.Is, the error of whatever is used after its Close.
-var ErrClosed = errors.New("it has been closed")
+var ErrClosed = errors.New("already closed")
 
 // A handle is a pointer of the library, with the calls that use it now.
 type handle[P comparable] struct {
@@ -52,7 +52,7 @@ func (h *handle[P]) release() {
 	}
 }
 
-// close lets the last call that is under way free the pointer, or does so itself.
+// close lets the last call that is in progress free the pointer, or does so itself.
 func (h *handle[P]) close() {
 	h.mutex.Lock()
 	over := !h.closed && h.users == 0

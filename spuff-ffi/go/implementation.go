@@ -11,31 +11,31 @@ import (
 	"runtime/cgo"
 )
 
-// An Implementation is a provider written in Go: the verbs that every one has. Others are in the interfaces below; a provider
-// has those whose methods its type has, and Close, where it has one, ends it.
+// An Implementation is a provider written in Go: the operations that every one has. Others are in the interfaces below; a
+// provider has those whose methods its type has, and Close, where it has one, ends it.
 //
-// The methods are called by many goroutines at once. Their context ends when nobody waits any more. Their errors are best an
+// The methods are called by many goroutines at once. Their context ends when the caller has left. Their errors are best an
 // *Error, with the fields that its kind has; a Kind that is wrapped is known as such, and so are the errors of contexts. A nil
 // *Error is no error. A panic becomes an error of the kind Internal. What a create has made before it failed is returned beside
 // the error: it is ended, or kept, as the caller has said, and the error tells its id.
 type Implementation interface {
-	// CreateInstance starts a machine, with the labels of the request and managed-by=spuff, and returns as soon as it is
-	// accepted. One that nobody waits for is let finish, and what it made is destroyed, or kept, as the request says. A machine that
-	// is given back because the request's IdempotencyKey had made it before has Adopted set: nothing that rolls back ends it.
+	// CreateInstance creates an instance, with the labels of the request and managed-by=spuff, and returns as soon as it is
+	// accepted. An abandoned one runs to completion, and its instance is destroyed or kept, as the request says. An instance that is
+	// given back because the request's IdempotencyKey had made it before has Adopted set: no rollback destroys it.
 	CreateInstance(ctx context.Context, request InstanceRequest) (Instance, error)
-	// DestroyInstance ends a machine; for one that is gone it does nothing.
+	// DestroyInstance destroys an instance; for one that is gone it does nothing.
 	DestroyInstance(ctx context.Context, id string) error
-	// GetInstance reads a machine; one that is not there is nil.
+	// GetInstance returns an instance, or nil if it does not exist.
 	GetInstance(ctx context.Context, id string) (*Instance, error)
-	// ListInstances gives every machine that carries managed-by=spuff.
+	// ListInstances gives every instance that carries managed-by=spuff.
 	ListInstances(ctx context.Context) ([]Instance, error)
 }
 
 // A Waiter has a way of its own to wait; for others spuff looks at GetInstance again and again.
 type Waiter interface {
-	// WaitReady waits until a machine is ready. An error of the machine itself is of the kind Timeout, NotFound, Capacity,
-	// QuotaExceeded, a Conflict that does not pass, or API with its InstanceID: for these alone the machine may be destroyed. All
-	// others say that it could not be looked at.
+	// WaitReady waits until an instance is ready. An error of the instance itself is of the kind Timeout, NotFound, Capacity,
+	// QuotaExceeded, a Conflict that does not pass, or API with its InstanceID: for these alone the instance may be destroyed. All
+	// others mean that it could not be polled.
 	WaitReady(ctx context.Context, id string) (Instance, error)
 }
 
@@ -49,9 +49,9 @@ type Snapshotter interface {
 	DeleteSnapshot(ctx context.Context, id string) error
 }
 
-// A Resolver finds machines by the keys that they were made under.
+// A Resolver finds instances by the keys that they were made under.
 type Resolver interface {
-	// Resolve finds the machine that was made under a key; where there is certainly none it is nil.
+	// Resolve finds the instance that was made under a key; where there is certainly none it is nil.
 	Resolve(ctx context.Context, key string) (*Instance, error)
 }
 
@@ -63,7 +63,7 @@ type SnapshotResolver interface {
 
 // A Labeller changes labels.
 type Labeller interface {
-	// SetLabels adds labels to a machine, or replaces their values; other labels stay.
+	// SetLabels adds labels to an instance, or replaces their values; other labels stay.
 	SetLabels(ctx context.Context, id string, labels map[string]string) error
 }
 
@@ -73,9 +73,9 @@ type KeyLister interface {
 	GetSSHKeys(ctx context.Context) ([]string, error)
 }
 
-// A Pricer knows what machines cost.
+// A Pricer knows what instances cost.
 type Pricer interface {
-	// HourlyPrice tells what an hour of a machine of that size costs in that region; empty is the default.
+	// HourlyPrice returns the hourly price of an instance of that size in that region; empty is the default.
 	HourlyPrice(ctx context.Context, region, size string) (Price, error)
 }
 
@@ -83,7 +83,7 @@ type Pricer interface {
 type Factory[P Implementation] struct {
 	// Summary says what the provider is, in a line.
 	Summary string
-	// MaxUserData is the most bytes of user data that a machine takes; 0 where it takes none.
+	// MaxUserData is the most bytes of user data that an instance takes; 0 if it takes none.
 	MaxUserData int
 	// DropsLabels says that the values of labels are not kept.
 	DropsLabels bool
@@ -97,7 +97,7 @@ type Factory[P Implementation] struct {
 // Errors: InvalidConfig for an empty name, and without Connect.
 func Register[P Implementation](registry *Registry, name string, factory Factory[P]) error {
 	if factory.Connect == nil {
-		return invalid("connect", "it is nil; it must be given")
+		return invalid("connect", "must not be nil")
 	}
 	made := reflect.TypeFor[P]()
 	connect := func(config Config) (Implementation, error) { return factory.Connect(config) }

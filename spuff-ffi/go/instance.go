@@ -1,4 +1,4 @@
-// Machines, as plain values.
+// Instances, as plain values.
 
 package spuff
 
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Status is the state of a machine.
+// A Status is the state of an instance.
 type Status int32
 
 const (
@@ -41,21 +41,21 @@ func (s Status) String() string {
 	return "unknown"
 }
 
-// An Address is one at which a machine can be reached.
+// An Address is one at which an instance can be reached.
 type Address struct {
 	IP netip.Addr
 	// Public says whether it can be reached from the internet.
 	Public bool
 }
 
-// An Instance is a machine as it was when it was read.
+// An Instance is an instance as it was when it was read.
 type Instance struct {
 	// ID is the provider's id.
 	ID   string
 	Name string
-	// Region is the region or location; empty where it is not known.
+	// Region is the region or location; empty if it is unknown.
 	Region string
-	// Size is the size or type; empty where it is not known.
+	// Size is the size or type; empty if it is unknown.
 	Size string
 	// IP is the public address, IPv4 before IPv6; 0.0.0.0 until there is one.
 	IP netip.Addr
@@ -76,7 +76,7 @@ type Instance struct {
 	Adopted bool
 }
 
-// instanceOf copies a machine of the library's.
+// instanceOf copies an instance of the library's.
 func instanceOf(pointer *C.spuff_instance) (Instance, error) {
 	instance := Instance{
 		ID:         C.GoString(C.spuff_instance_id(pointer)),
@@ -109,7 +109,7 @@ func instanceOf(pointer *C.spuff_instance) (Instance, error) {
 	return instance, nil
 }
 
-// takeInstance copies a machine that the caller owns, and frees it.
+// takeInstance copies an instance that the caller owns, and frees it.
 func takeInstance(pointer *C.spuff_instance) (Instance, error) {
 	defer C.spuff_instance_free(&pointer)
 	return instanceOf(pointer)
@@ -138,7 +138,7 @@ func takeInstances(list *C.spuff_instances) ([]Instance, error) {
 	return instances, nil
 }
 
-// give makes a machine for the library to own. Ready and ExpiresAt follow from the rest; IP stands for Addresses where there
+// give makes an instance for the library to own. Ready and ExpiresAt follow from the rest; IP stands for Addresses where there
 // are none.
 func (i *Instance) give(out **C.spuff_instance) error {
 	b := newBuild()

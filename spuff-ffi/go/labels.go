@@ -1,4 +1,4 @@
-// The labels that spuff itself sets, for whoever writes a provider.
+// The labels that spuff itself sets, for authors of providers.
 
 package spuff
 

@@ -20,9 +20,9 @@ var (
 	listener  atomic.Pointer[slog.Logger]
 )
 
-// Listen gives the log of the library from now on, of level and what is more important, to logger in place of the one before;
-// nil ends it. Each line has the module that logs as the attribute target. While nothing listens, the log costs nothing. The
-// logger's handler is called in the middle of what is logged: it must be quick, and must call neither verbs nor Listen. The logger
+// Listen gives the log of the library from now on, of level and what is more important, to logger in place of the one before; nil
+// ends it. Each line has the module that logs as the attribute target. While nothing listens, the log costs nothing. The logger's
+// handler is called in the middle of what is logged: it must be quick, and must call neither operations nor Listen. The logger
 // before is not used any more when this returns.
 func Listen(logger *slog.Logger, level slog.Level) error {
 	listening.Lock()

@@ -1,4 +1,4 @@
-// What verbs over many machines have come to.
+// The outcomes of operations on many instances.
 
 package spuff
 
@@ -10,17 +10,17 @@ import (
 	"unsafe"
 )
 
-// An Outcome is what a verb over many machines has come to for one of them.
+// An Outcome is the outcome of an operation on many instances for one of them.
 type Outcome struct {
-	// Instance is the machine; nil where nothing is known but Err, and of DestroyInstances.
+	// Instance is the instance; nil where nothing is known but Err, and of DestroyInstances.
 	Instance *Instance
-	// Placed tells, of PlaceInstances, where that machine is, and what was tried before; else nil.
+	// Placed tells, of PlaceInstances, where that instance is, and what was tried before; else nil.
 	Placed *Placed
 	// Err is why it has failed, an *Error; nil where it has not.
 	Err error
 }
 
-// Outcomes are one for each thing that a verb over many machines was given, in their order.
+// Outcomes are one for each thing that an operation on many instances was given, in their order.
 type Outcomes []Outcome
 
 // Err joins the errors of all that have failed: errors.Is and errors.As look through them. It is nil when none has.

@@ -1,4 +1,4 @@
-// Machines that are made where there is room.
+// Placements: instances that are made where there is capacity.
 
 package spuff
 
@@ -22,21 +22,21 @@ type Candidate struct {
 	// Price is what an hour costs there, such as 0.0056 EUR, for a provider that does not tell, or a price of one's own;
 	// empty: what the provider says, where a ceiling asks for it.
 	Price string
-	// Image is what the machine boots from there, where that of the request is another provider's; zero is that of the request.
+	// Image is what the instance boots from there, where that of the request is another provider's; zero is that of the request.
 	Image ImageSpec
 }
 
-// A Placement says where a machine may be made, the best place first, and for how much.
+// A Placement is the candidates for an instance, the best first, and a price ceiling.
 type Placement struct {
 	// Candidates are the places, in the order in which they are tried.
 	Candidates []Candidate
 	// MaxPrice is the most that an hour may cost, such as 0.01 EUR; empty: no ceiling. Every price must be in its currency.
 	MaxPrice string
-	// AllowUnknownPrice says whether a candidate is tried, under a ceiling, of which nobody knows the price.
+	// AllowUnknownPrice says whether a candidate whose price is unknown is tried under a ceiling.
 	AllowUnknownPrice bool
 }
 
-// Placed is a machine that has found its place.
+// Placed is a placed instance.
 type Placed struct {
 	Instance Instance
 	// Candidate is the position of its candidate.
@@ -45,17 +45,17 @@ type Placed struct {
 	Attempts []Attempt
 }
 
-// PlaceInstance starts a machine at the first candidate that has room for it. The region and size of the request are those of
-// the candidate. OnProgress is told of each candidate that is left for the next one.
+// PlaceInstance creates an instance at the first candidate that has capacity. The region and size of the request are those of the
+// candidate. OnProgress is told of each candidate that is passed over.
 //
 // A candidate is left for Capacity and QuotaExceeded alone, when it is certain that nothing was made there. Under a ceiling, the
-// prices of all candidates are asked for first: one that costs more, or that nobody knows the price of, is not tried. When the
-// context ends, what was made is brought to an end in the background; Settled waits for that.
+// prices of all candidates are asked for first: one that costs more, or whose price is unknown, is not tried. When the context
+// ends, what was made is destroyed in the background; Settled waits for that.
 //
 // Errors: those of CreateInstance, of whatever ended the placement; where no candidate was left, Capacity if any was out of
-// stock, else QuotaExceeded if any was at its limit, else InvalidConfig of max_price. Error.Attempts tells what came of each
-// candidate. InvalidConfig, before anything is made: of candidates, when there are none; of max_price, when a price is in
-// another currency; of idempotency_key, when there are several candidates.
+// stock, else QuotaExceeded if any was at its limit, else InvalidConfig of max_price. Error.Attempts reports the outcome of each
+// candidate. InvalidConfig, before anything is made: of candidates, when there are none; of max_price, when a price is in another
+// currency; of idempotency_key, when there are several candidates.
 func PlaceInstance(ctx context.Context, placement Placement, request InstanceRequest, options ...Option) (Placed, error) {
 	places, err := placement.make()
 	if err != nil {
@@ -77,9 +77,9 @@ func PlaceInstance(ctx context.Context, placement Placement, request InstanceReq
 	})
 }
 
-// PlaceInstances starts many machines, each at the first candidate that has room for it, as Provider.CreateInstances does with
-// the same options: Outcome.Placed tells where each is. A candidate that was found full is not asked again for another machine
-// of the same call.
+// PlaceInstances creates many instances, each at the first candidate that has capacity, as Provider.CreateInstances does with the
+// same options: Outcome.Placed tells where each is. A candidate that was found full is not asked again for another instance of
+// the same call.
 //
 // Errors: InvalidConfig for what no request, candidate or option can be; those of the context. All others are in the outcomes:
 // those of PlaceInstance, and of Provider.CreateInstances.

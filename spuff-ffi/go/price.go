@@ -1,4 +1,4 @@
-// What machines cost.
+// What instances cost.
 
 package spuff
 
@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// A Price is what an hour of a machine costs, without tax, exactly.
+// A Price is the hourly price of an instance, without tax, exactly.
 type Price struct {
 	// Micros are millionths of the currency's unit: 5600 are 0.0056 euros.
 	Micros uint64
@@ -26,8 +26,8 @@ type Price struct {
 // String is the price in words.
 func (p Price) String() string { return p.Text }
 
-// HourlyPrice asks what an hour of a machine of that size costs in that region (empty: the provider's default, else the
-// dearest), by the cloud's own list, without tax: the machine alone, without a public IPv4 address, traffic or snapshots that
+// HourlyPrice returns the hourly price of an instance of that size in that region (empty: the provider's default, else the
+// dearest), by the cloud's own list, without tax: the instance alone, without a public IPv4 address, traffic or snapshots that
 // are billed apart. A list that was read in the last hour is not read again.
 //
 // Errors: InvalidConfig when the list has no such size, or not in that region; NotSupported where there is none.

@@ -9,21 +9,21 @@ import "time"
 
 // Progress is what a call that waits has seen on its way.
 type Progress struct {
-	// Operation is the verb, such as wait_ready.
+	// Operation is the operation, such as wait_ready.
 	Operation string
-	// ID is what it is about: that of a machine, snapshot or action; empty while it has none.
+	// ID is what it is about: that of an instance, snapshot or action; empty while it has none.
 	ID string
 	// State is what was seen, in words: accepted, new, gone …; where it has failed, why.
 	State string
-	// Elapsed is the time since the verb began.
+	// Elapsed is the time since the operation began.
 	Elapsed time.Duration
 	// Phase is how far it is.
 	Phase Phase
-	// Index is, of a verb over many machines, the position of this one in what the verb was given; else -1.
+	// Index is, of an operation on many instances, the position of this one in what the operation was given; else -1.
 	Index int
-	// Name is, of a verb over many machines, the name of this one, where the verb was given names; else empty.
+	// Name is, of an operation on many instances, the name of this one, where the operation was given names; else empty.
 	Name string
-	// Instance is the machine, where this tells that it was accepted or is ready; else nil.
+	// Instance is the instance, where this tells that it was accepted or is ready; else nil.
 	Instance *Instance
 }
 
@@ -33,13 +33,13 @@ type Phase int32
 const (
 	// PhasePending: it goes on.
 	PhasePending Phase = C.SPUFF_PHASE_PENDING
-	// PhaseAccepted: the cloud has accepted the create; there is a machine, and it is paid for.
+	// PhaseAccepted: the cloud has accepted the create; there is an instance, and it is paid for.
 	PhaseAccepted Phase = C.SPUFF_PHASE_ACCEPTED
-	// PhaseBooting: the machine is not ready yet.
+	// PhaseBooting: the instance is not ready yet.
 	PhaseBooting Phase = C.SPUFF_PHASE_BOOTING
-	// PhaseReady: the machine is ready.
+	// PhaseReady: the instance is ready.
 	PhaseReady Phase = C.SPUFF_PHASE_READY
-	// PhaseDestroyed: the machine is gone.
+	// PhaseDestroyed: the instance is gone.
 	PhaseDestroyed Phase = C.SPUFF_PHASE_DESTROYED
 	// PhaseFailed: it has come to an end that was not wanted.
 	PhaseFailed Phase = C.SPUFF_PHASE_FAILED

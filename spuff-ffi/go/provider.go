@@ -1,4 +1,4 @@
-// Providers and their verbs.
+// Providers and their operations.
 
 package spuff
 
@@ -12,7 +12,8 @@ import (
 	"unsafe"
 )
 
-// A Provider is a cloud that machines can be started on. The errors of its verbs name it, and the machine that they are about.
+// A Provider is a cloud that instances can be started on. The errors of its operations name it, and the instance that they are
+// about.
 type Provider struct {
 	handle            *handle[*C.spuff_provider]
 	name              string
@@ -28,7 +29,7 @@ func newProvider(pointer *C.spuff_provider) *Provider {
 	return p
 }
 
-// Close ends the use of the provider; calls that are under way go on. Twice is harmless. It gives nil.
+// Close ends the use of the provider; calls that are in progress go on. Twice is harmless. It gives nil.
 func (p *Provider) Close() error {
 	p.handle.close()
 	return nil
@@ -51,8 +52,8 @@ func (p *Provider) Name() string { return p.name }
 // SupportsSnapshots says whether it makes snapshots.
 func (p *Provider) SupportsSnapshots() bool { return p.supportsSnapshots }
 
-// CreateInstance starts a machine and returns as soon as the cloud has accepted it: it may still be booting. When the reply is
-// lost, spuff finds out what came of it before anything is sent again.
+// CreateInstance creates an instance and returns as soon as the cloud has accepted it: it may still be booting. If the reply is
+// lost, spuff resolves the outcome before any retry.
 //
 // Errors: InvalidConfig before anything was sent; Capacity and QuotaExceeded when there is no room; UnknownOutcome, with a key
 // for Resolve.
@@ -67,10 +68,10 @@ func (p *Provider) CreateInstance(ctx context.Context, request InstanceRequest) 
 	}, madeInstance)
 }
 
-// CreateAndWait starts a machine and waits until it is ready. One that was made but does not become ready is destroyed or kept,
-// as onFailure says; also when the context ends.
+// CreateAndWait creates an instance and waits until it is ready. One that was made but does not become ready is destroyed or
+// kept, as onFailure says; also when the context ends.
 //
-// Errors: those of CreateInstance and WaitReady; Error.InstanceExists tells what became of the machine.
+// Errors: those of CreateInstance and WaitReady; Error.InstanceExists reports whether the instance exists.
 func (p *Provider) CreateAndWait(ctx context.Context, request InstanceRequest, onFailure OnFailure,
 	options ...Option) (Instance, error) {
 	wanted, err := request.make()
@@ -84,8 +85,8 @@ func (p *Provider) CreateAndWait(ctx context.Context, request InstanceRequest, o
 	}, madeInstance)
 }
 
-// DestroyInstance ends a machine. For one that is already gone it does nothing; one that is locked is tried until
-// ActionComplete has passed.
+// DestroyInstance destroys an instance. For one that is already gone it does nothing; for a locked one the destroy is retried
+// until ActionComplete has passed.
 //
 // Errors: Conflict when it stays locked or is protected.
 func (p *Provider) DestroyInstance(ctx context.Context, id string) error {
@@ -95,7 +96,7 @@ func (p *Provider) DestroyInstance(ctx context.Context, id string) error {
 	return err
 }
 
-// GetInstance reads one machine; it is nil when it does not exist (any more).
+// GetInstance returns one instance, or nil if it does not exist.
 //
 // Errors: InvalidConfig when id cannot be an id of this cloud.
 func (p *Provider) GetInstance(ctx context.Context, id string) (*Instance, error) {
@@ -104,14 +105,14 @@ func (p *Provider) GetInstance(ctx context.Context, id string) (*Instance, error
 	}, func(made unsafe.Pointer) (*Instance, error) { return takeFound((*C.spuff_instance)(made)) })
 }
 
-// ListInstances gives every machine that spuff manages, from all pages.
+// ListInstances gives every instance that spuff manages, from all pages.
 func (p *Provider) ListInstances(ctx context.Context) ([]Instance, error) {
 	return await(ctx, p, nil, nil, func(c *call, number C.uintptr_t) C.spuff_code {
 		return C.spuffgo_list_instances(c.provider, c.token.pointer, number, c.failure)
 	}, func(made unsafe.Pointer) ([]Instance, error) { return takeInstances((*C.spuff_instances)(made)) })
 }
 
-// ListOwned gives the machines of an owner, of those that spuff manages: also stopped ones.
+// ListOwned gives the instances of an owner, of those that spuff manages: also stopped ones.
 //
 // Errors: InvalidConfig for an owner that cannot be one.
 func (p *Provider) ListOwned(ctx context.Context, owner string) ([]Instance, error) {
@@ -120,9 +121,9 @@ func (p *Provider) ListOwned(ctx context.Context, owner string) ([]Instance, err
 	}, func(made unsafe.Pointer) ([]Instance, error) { return takeInstances((*C.spuff_instances)(made)) })
 }
 
-// WaitReady waits until a machine is active and has a public address.
+// WaitReady waits until an instance is active and has a public address.
 //
-// Errors: Timeout after InstanceReady; earlier when the machine has failed, with the cloud's reason, and NotFound when it is
+// Errors: Timeout after InstanceReady; earlier when the instance has failed, with the cloud's reason, and NotFound when it is
 // gone.
 func (p *Provider) WaitReady(ctx context.Context, id string, options ...Option) (Instance, error) {
 	observe := chosen(options).observe
@@ -166,10 +167,10 @@ func (p *Provider) DeleteSnapshot(ctx context.Context, id string) error {
 	return err
 }
 
-// Resolve gives the machine that was made under a key: that of UnknownOutcome, or an idempotency key, from this process or
+// Resolve gives the instance that was made under a key: that of UnknownOutcome, or an idempotency key, from this process or
 // another. It is nil when it is certain that there is none.
 //
-// Errors: UnknownOutcome when the cloud cannot be asked; NotSupported where the provider has no such verb.
+// Errors: UnknownOutcome when the cloud cannot be asked; NotSupported if the provider does not support it.
 func (p *Provider) Resolve(ctx context.Context, key string) (*Instance, error) {
 	return await(ctx, p, given("key", key), nil, func(c *call, number C.uintptr_t) C.spuff_code {
 		return C.spuffgo_resolve(c.provider, c.arguments[0], c.token.pointer, number, c.failure)
@@ -183,9 +184,9 @@ func (p *Provider) ResolveSnapshot(ctx context.Context, key string) (*Snapshot, 
 	}, func(made unsafe.Pointer) (*Snapshot, error) { return takeFoundSnapshot((*C.spuff_snapshot)(made)) })
 }
 
-// SetLabels adds labels to a machine, or replaces their values; other labels stay.
+// SetLabels adds labels to an instance, or replaces their values; other labels stay.
 //
-// Errors: NotFound when the machine does not exist; NotSupported where the provider has no such verb.
+// Errors: NotFound when the instance does not exist; NotSupported if the provider does not support it.
 func (p *Provider) SetLabels(ctx context.Context, id string, labels map[string]string) error {
 	arguments := given("id", id)
 	for key, value := range labels {
@@ -209,7 +210,7 @@ func (p *Provider) GetSSHKeys(ctx context.Context) ([]string, error) {
 	}, func(made unsafe.Pointer) ([]string, error) { return takeStrings((*C.spuff_strings)(made)) })
 }
 
-// Renew lets the lease of a machine end so long from now, in whole seconds, whether or not it had one, and tells when that is.
+// Renew sets the lease of an instance to end so long from now, in whole seconds, whether or not it had one, and returns the end.
 //
 // Errors: as SetLabels; InvalidConfig for no time at all.
 func (p *Provider) Renew(ctx context.Context, id string, ttl time.Duration) (time.Time, error) {
@@ -219,9 +220,9 @@ func (p *Provider) Renew(ctx context.Context, id string, ttl time.Duration) (tim
 	}, func(end unsafe.Pointer) (time.Time, error) { return moment(*(*C.int64_t)(end)), nil })
 }
 
-// Reap ends machines and snapshots that spuff manages and that which says, each with a result of its own. A machine whose lease
-// was renewed before its end is left alone, and is not among them. When the context ends before, some are ended; run it again for
-// the rest.
+// Reap destroys the managed instances and snapshots that match which. One failure does not stop the rest. An instance whose lease
+// was renewed meanwhile is left alone, and is not in the result. When the context ends before, some are destroyed; call it again
+// for the rest.
 //
 // Errors: InvalidConfig when which says nothing; those of listing. What could not be ended is told in the results.
 func (p *Provider) Reap(ctx context.Context, which Reap, options ...Option) ([]Reaped, error) {

@@ -15,7 +15,7 @@ type Reap struct {
 	OlderThan *time.Duration
 	// Owner: only what belongs to this owner.
 	Owner *string
-	// DryRun only tells what would be ended.
+	// DryRun only reports what would be destroyed.
 	DryRun bool
 	// ConfirmWithin is how long to wait until what was ended is seen to be gone; nil is five minutes.
 	ConfirmWithin *time.Duration

@@ -1,4 +1,4 @@
-// Requests for machines.
+// Requests for instances.
 
 package spuff
 
@@ -7,7 +7,7 @@ import "C"
 
 import "time"
 
-// An InstanceRequest is a machine to be started. The cloud's own rules are checked by the create, before it sends anything.
+// An InstanceRequest is a request for an instance. The cloud's own rules are checked by the create, before it sends anything.
 type InstanceRequest struct {
 	Name string
 	// Region is the region or location; empty for the provider's default.
@@ -21,10 +21,9 @@ type InstanceRequest struct {
 	Labels   map[string]string
 	// SSHKeys are keys of the account, by id, name or fingerprint.
 	SSHKeys []string
-	// IdempotencyKey stands for this one machine: the same request under the same key, also from another process, gives the
-	// same machine.
+	// IdempotencyKey is the caller's key: the same request under the same key, also from another process, returns the same instance.
 	IdempotencyKey *string
-	// Owner is whose machine it is: 1 to 63 letters, digits, '-', '_' and '.'.
+	// Owner is the owner of the instance: 1 to 63 letters, digits, '-', '_' and '.'.
 	Owner *string
 	// TTL is for how long, from its create, it is leased, in whole seconds: after that Reap ends it.
 	TTL *time.Duration
@@ -32,7 +31,7 @@ type InstanceRequest struct {
 	OnCancel OnCancel
 }
 
-// An ImageSpec is what a machine boots from. The zero value is the default, Ubuntu 24.04.
+// An ImageSpec is what an instance boots from. The zero value is the default, Ubuntu 24.04.
 type ImageSpec struct {
 	text  string
 	given bool
@@ -58,7 +57,7 @@ func (i ImageSpec) String() string {
 	return i.text
 }
 
-// OnCancel is what becomes of a machine when its create is cancelled.
+// OnCancel is what happens to an instance when its create is cancelled.
 type OnCancel int32
 
 const (
@@ -70,13 +69,13 @@ const (
 	OnCancelKeep OnCancel = C.SPUFF_ON_CANCEL_KEEP
 )
 
-// OnFailure is what becomes of a machine that was made but does not become ready. One that was found, as Instance.Adopted tells, is
+// OnFailure is what happens to an instance that was made but does not become ready. An adopted one (see Instance.Adopted) is
 // left.
 type OnFailure int32
 
 const (
-	// OnFailureDestroy destroys it, when it has failed itself, is gone, or was not ready in time. One that could only not be looked
-	// at is left; the error carries its id.
+	// OnFailureDestroy destroys it, when it has failed itself, is gone, or was not ready in time. One that could not be polled is
+	// left; the error carries its id.
 	OnFailureDestroy OnFailure = C.SPUFF_ON_FAILURE_DESTROY
 	// OnFailureKeep leaves it as it is; the error carries its id.
 	OnFailureKeep OnFailure = C.SPUFF_ON_FAILURE_KEEP

@@ -1,4 +1,4 @@
-// Snapshots of machines, as plain values.
+// Snapshots of instances, as plain values.
 
 package spuff
 
@@ -7,7 +7,7 @@ import "C"
 
 import "time"
 
-// A Snapshot is the disk of a machine as it was once: SnapshotImage(snapshot.ID) starts others from it.
+// A Snapshot is the disk of an instance as it was once: SnapshotImage(snapshot.ID) starts others from it.
 type Snapshot struct {
 	// ID is the provider's id.
 	ID   string
@@ -83,7 +83,7 @@ func (s *Snapshot) give(out **C.spuff_snapshot) error {
 	return nil
 }
 
-// takeStrings copies a list of texts that the caller owns, and frees it.
+// takeStrings copies a list of strings that the caller owns, and frees it.
 func takeStrings(list *C.spuff_strings) ([]string, error) {
 	defer C.spuff_strings_free(&list)
 	copied := make([]string, 0, C.spuff_strings_count(list))

@@ -22,7 +22,7 @@ type texts struct {
 // add copies a text. One that C would see only the beginning of is an error, of the argument of that name.
 func (t *texts) add(name, text string) *C.char {
 	if strings.ContainsRune(text, 0) && t.err == nil {
-		t.err = invalid(name, "it has a NUL in it; give text without")
+		t.err = invalid(name, "must not contain NUL")
 	}
 	return t.copy(text)
 }

@@ -18,10 +18,10 @@ func HasFeature(name string) bool {
 	return bool(C.spuff_has_feature(t.lossy(name)))
 }
 
-// Settled waits until what is in the background at this call has come to its end: creates that nobody waits for any more, and destroys
-// of machines whose create was cancelled. What begins later is not waited for, nor a create whose caller waits for it. A program that
-// ends before may leave machines behind; their labels tell whose they are. The end of a machine is accepted by its cloud then: lists may
-// show it for a while.
+// Settled waits for the work that is in the background at this call: abandoned creates, and destroys of instances whose create
+// was cancelled. It does not wait for work that begins later, nor for a create whose caller still waits. A program that exits
+// earlier may leave instances behind; their labels show the owner. The cloud has then accepted each destroy: lists may show the
+// instance for a while.
 //
 // Errors: Cancelled or Timeout, when the context ends before.
 func Settled(ctx context.Context) error {

@@ -24,7 +24,7 @@ func spuffgoConnect(factory C.uintptr_t, config *C.spuff_config, self *C.uintptr
 			return failed
 		}
 		if p == nil {
-			return &Error{Kind: Other, Message: "connect answered with nothing"}
+			return &Error{Kind: Other, Message: "connect returned neither a provider nor an error"}
 		}
 		*self = C.uintptr_t(cgo.NewHandle(p))
 		return nil
@@ -185,7 +185,7 @@ func spuffgoGetSSHKeys(self C.uintptr_t, cancel *C.spuff_cancel, list *C.spuff_s
 	})
 }
 
-// handed gives the library what a verb has made, also beside an error: of what that may be, the id is known at least.
+// handed gives the library what an operation has made, also beside an error: of what that may be, the id is known at least.
 func handed[T identified, P any](made *T, err error, out *P, give func(*T, *P) error) error {
 	if made == nil || (err != nil && (*made).id() == "") {
 		return err

@@ -1,4 +1,4 @@
-// Machines that end with the work they are for.
+// Instances that end with the work they are for.
 
 package spuff
 
@@ -8,15 +8,15 @@ import (
 	"fmt"
 )
 
-// WithInstance starts a machine, waits until it is ready, calls work with it, and destroys it: also when work fails or panics,
-// and when the context ends. What it has made is what it ends: a machine that the request's IdempotencyKey had made before, as
-// Instance.Adopted tells, is left.
+// WithInstance creates an instance, waits until it is ready, calls work with it, and destroys it: also when work fails or panics,
+// and when the context ends. What it has made is what it ends: an instance that the request's IdempotencyKey had made before, as
+// Instance.Adopted reports, is left.
 //
 // Errors: those of CreateAndWait; those of work; that of DestroyInstance, whose InstanceID still exists and costs money. When
 // both work and destroying fail, errors.Is and errors.As see both.
 func (p *Provider) WithInstance(ctx context.Context, request InstanceRequest,
 	work func(ctx context.Context, instance Instance) error, options ...Option) (err error) {
-	// A Close meanwhile must not keep the machine from its end.
+	// A Close meanwhile must not keep the instance from its end.
 	p, release, err := p.held()
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (p *Provider) WithInstance(ctx context.Context, request InstanceRequest,
 	return err
 }
 
-// stillThere is the error of a machine that could not be destroyed.
+// stillThere is the error of an instance that could not be destroyed.
 func stillThere(id string, err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -59,7 +59,7 @@ func stillThere(id string, err error) error {
 	return &told
 }
 
-// unused ends what CreateAndWait has left because it could not be looked at: nobody else knows of it. What a key of the caller's has
+// unused ends what CreateAndWait has left because it could not be polled: no caller knows of it. What a key of the caller's has
 // made may be in use.
 func (p *Provider) unused(ctx context.Context, request InstanceRequest, err error) error {
 	var e *Error

@@ -1,5 +1,4 @@
-//! `spuff_attempts`: what was tried, place by place, before a machine was made or an error came of
-//! it.
+//! `spuff_attempts`: the outcome of each candidate that was tried.
 
 use std::ffi::{CString, c_char};
 
@@ -9,7 +8,7 @@ use crate::boundary::{c_text, getter, optional};
 use crate::error::{Code, millis};
 use crate::price::Price;
 
-/// What came of each candidate of a placement that was tried, in order. Owned by the spuff_placed
+/// The outcome of each candidate of a placement that was tried, in order. Owned by the spuff_placed
 /// or the spuff_error that it was got from, and freed with that. Any thread may read it.
 pub struct Attempts(Vec<Attempt>);
 
@@ -54,17 +53,17 @@ impl From<Vec<CoreAttempt>> for Attempts {
     }
 }
 
-/// What came of a candidate.
+/// The outcome of a candidate.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptOutcomeCode {
     /// What has no place below; spuff_attempts_outcome_word gives it.
     Unknown = 0,
-    /// The machine was made there.
+    /// The instance was made there.
     Made = 1,
-    /// There is no room, and nothing was made: the next one was tried.
+    /// There is no capacity, and nothing was made: the next one was tried.
     Full = 2,
-    /// Not asked: another machine of the same call had found no room there.
+    /// Not asked: another instance of the same call had found no capacity there.
     KnownFull = 3,
     /// Not asked: it costs more than was allowed.
     TooDear = 4,
@@ -97,13 +96,13 @@ fn field(attempts: *const Attempts, index: usize, field: Field) -> *const c_char
     getter(std::ptr::null(), || Some(one(attempts, index)?.texts[field as usize].as_ptr()))
 }
 
-/// How many there are. 0 for NULL.
+/// The number of entries. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_attempts_count(attempts: *const Attempts) -> usize {
     getter(0, || Some(optional(attempts)?.0.len()))
 }
 
-/// The position of its candidate, in the order in which they were added. 0 past the last.
+/// The position of its candidate, in the order in which they were added. 0 past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_attempts_candidate(
     attempts: *const Attempts,
@@ -112,7 +111,7 @@ pub unsafe extern "C" fn spuff_attempts_candidate(
     getter(0, || Some(one(attempts, index)?.inner.candidate))
 }
 
-/// The provider's name. NULL past the last, as all getters here that give text.
+/// The provider's name. NULL past the end, as all getters here that give text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_attempts_provider(
     attempts: *const Attempts,
@@ -139,8 +138,8 @@ pub unsafe extern "C" fn spuff_attempts_size(
     field(attempts, index, Field::Size)
 }
 
-/// What an hour costs there, which the attempts own. NULL where that was not asked for or is not
-/// known, and past the last.
+/// The hourly price there, which the attempts own. NULL if it was not requested or is unknown, and
+/// past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_attempts_price(
     attempts: *const Attempts,
@@ -149,7 +148,7 @@ pub unsafe extern "C" fn spuff_attempts_price(
     getter(std::ptr::null(), || one(attempts, index)?.price.as_ref().map(std::ptr::from_ref))
 }
 
-/// What came of it. SPUFF_ATTEMPT_OUTCOME_UNKNOWN past the last.
+/// The outcome. SPUFF_ATTEMPT_OUTCOME_UNKNOWN past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_attempts_outcome(
     attempts: *const Attempts,
@@ -167,13 +166,13 @@ pub unsafe extern "C" fn spuff_attempts_outcome_word(
     field(attempts, index, Field::OutcomeWord)
 }
 
-/// The kind of error that came of it. SPUFF_OK where it was none, and past the last.
+/// The kind of its error. SPUFF_OK if there was none, and past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_attempts_code(attempts: *const Attempts, index: usize) -> Code {
     getter(Code::Ok, || Some(one(attempts, index)?.inner.kind.map_or(Code::Ok, Code::from)))
 }
 
-/// What came of it, in words; empty where the machine was made.
+/// The outcome in words; empty if the instance was made.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_attempts_message(
     attempts: *const Attempts,
@@ -182,7 +181,7 @@ pub unsafe extern "C" fn spuff_attempts_message(
     field(attempts, index, Field::Message)
 }
 
-/// How many milliseconds it took. -1 past the last.
+/// How many milliseconds it took. -1 past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_attempts_elapsed_ms(attempts: *const Attempts, index: usize) -> i64 {
     getter(-1, || millis(Some(one(attempts, index)?.inner.elapsed)))

@@ -1,5 +1,5 @@
-//! The edge between C and Rust: what comes in is checked, what goes wrong comes out as a code, and
-//! no panic crosses.
+//! The boundary between C and Rust: it checks arguments, returns failures as codes, and lets no
+//! panic cross.
 //!
 //! Every exported function runs its body in [`guard`], [`getter`] or [`release`].
 
@@ -68,7 +68,7 @@ pub(crate) fn release<T>(handle: *mut *mut T) {
     if !owned.is_null() {
         // SAFETY: every handle was made by `give`, and `replace` has taken the caller's.
         let owned = unsafe { Box::from_raw(owned) };
-        // A drop that panics is a fault of ours, of which nobody can be told here.
+        // A drop that panics is a bug of ours, which cannot be reported here.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(owned)));
     }
 }
@@ -115,7 +115,7 @@ pub(crate) fn changed<'a, T>(handle: *mut T, name: &str) -> Outcome<&'a mut T> {
 /// # Safety
 /// It is `repr(C)`, begins with its size as a `usize`, and every field may be made of any bytes
 /// that a caller has put there. A new field stands behind all that the last release had, also
-/// behind its padding, which nobody sets.
+/// behind its padding, which no caller sets.
 pub(crate) unsafe trait View: Copy {
     /// As C calls it.
     const NAME: &'static str;
@@ -136,7 +136,7 @@ pub(crate) fn view<T: View>(view: *const T, name: &str) -> Outcome<Option<T>> {
     if size < T::LEAST {
         return Err(Failure::argument(
             name,
-            &format!("its size is too small; set it to sizeof({})", T::NAME),
+            &format!("size is too small; set it to sizeof({})", T::NAME),
         ));
     }
     // SAFETY: the caller says that so much is there, and keeps it alive during the call.
@@ -161,7 +161,7 @@ pub(crate) unsafe fn read_grown<T: Copy>(
 ) -> Result<T, String> {
     if size > MOST {
         return Err(format!(
-            "its size is {size}, longer than any version has it; set it to the sizeof of the struct"
+            "size is {size}, larger than in any version; set it to sizeof of the struct"
         ));
     }
     let mut read = without;
@@ -173,8 +173,8 @@ pub(crate) unsafe fn read_grown<T: Copy>(
         // SAFETY: as above.
         if unsafe { given.cast::<u8>().add(at).read() } != 0 {
             let version = env!("CARGO_PKG_VERSION");
-            let problem = "it sets a field that is newer than this library, which is version";
-            return Err(format!("{problem} {version}; set that to zero, or use a newer library"));
+            let problem = "a field is set that is newer than this library, version";
+            return Err(format!("{problem} {version}; set it to zero, or use a newer library"));
         }
     }
     Ok(read)
@@ -192,7 +192,7 @@ pub(crate) fn optional_text<'a>(value: *const c_char, name: &str) -> Outcome<Opt
     }
     // SAFETY: NUL-terminated, as the header asks for.
     let bytes = unsafe { CStr::from_ptr(value) };
-    let invalid = |_| Failure::argument(name, "it is not UTF-8; give text in that encoding");
+    let invalid = |_| Failure::argument(name, "must be UTF-8");
     bytes.to_str().map(Some).map_err(invalid)
 }
 
@@ -236,22 +236,19 @@ pub(crate) fn array<'a, T>(
     if count > isize::MAX as usize / size_of::<*const T>() {
         return Err(Failure::argument(
             "count",
-            &format!("{count}: no array is so long; give the number of {name}"),
+            &format!("{count}: count is out of range; give the number of {name}"),
         ));
     }
     // SAFETY: `count` pointers stand there, as the header asks for.
     let all = unsafe { std::slice::from_raw_parts(array, count) };
     match all.iter().position(|one| one.is_null()) {
-        Some(at) => Err(Failure::argument(
-            name,
-            &format!("the pointer at {at} is NULL; each must be given"),
-        )),
+        Some(at) => Err(Failure::argument(name, &format!("the pointer at {at} must not be NULL"))),
         None => Ok(all),
     }
 }
 
 fn null(name: &str) -> Failure {
-    Failure::argument(name, "it is NULL; it must be given")
+    Failure::argument(name, "must not be NULL")
 }
 
 /// Where a result is put.
@@ -380,7 +377,7 @@ mod tests {
         let older = read(&[word, 5]).unwrap_err();
         assert!(older.contains("sizeof(spuff_grown)"), "{older}");
         let unset = read(&[usize::MAX, 5, 6]).unwrap_err();
-        assert!(unset.contains("longer than any version"), "nothing beyond is read: {unset}");
+        assert!(unset.contains("larger than in any version"), "nothing beyond is read: {unset}");
         assert!(view::<Grown>(ptr::null(), "grown").is_ok_and(|none| none.is_none()));
     }
 }

@@ -1,4 +1,4 @@
-//! `spuff_cancel`: ends calls that block, by hand from any thread or at a deadline.
+//! `spuff_cancel`: cancels blocking calls, from any thread or at a deadline.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -10,10 +10,10 @@ use spuff_core::blocking::{CancelToken, Cancelling, block_on};
 use crate::boundary::{Failure, Out, UserData, getter, give, guard, optional, release};
 use crate::error::{Code, Error};
 
-/// Ends the calls that it was given to. Owned by whoever made it, freed with spuff_cancel_free,
-/// also while calls that have it are under way: they have a share of their own. Any thread may use
-/// it at any time; that none cancels, asks or begins a call with it as it is freed is the owner's
-/// to see to.
+/// Cancels the calls that it was given to. Owned by the caller that made it, freed with
+/// spuff_cancel_free, also while calls that have it are in progress: they have a share of their
+/// own. Any thread may use it at any time; that none cancels, asks or begins a call with it as it
+/// is freed is the owner's to see to.
 pub struct Cancel(pub(crate) CancelToken);
 
 /// The token of a call, where there is one.
@@ -78,12 +78,12 @@ pub unsafe extern "C" fn spuff_cancel_wait(cancel: *const Cancel, limit_ms: u64)
     })
 }
 
-/// Told that a token was cancelled, or that its deadline has passed: once, on a thread of spuff's,
-/// where it may block and call spuff.
+/// Called once when a token is cancelled or its deadline has passed, on a thread of spuff's, where
+/// it may block and call spuff.
 pub type CancelCallback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// The wish to be told of a token's end. Owned by whoever got it, freed with spuff_notice_free,
-/// which ends it, also after the token has been freed. Any thread may free it.
+/// A subscription to the end of a token. Owned by the caller that got it, freed with
+/// spuff_notice_free, which ends it, also after the token has been freed. Any thread may free it.
 pub struct Notice {
     state: Arc<(Mutex<Telling>, Condvar)>,
     _watch: Cancelling,
@@ -129,8 +129,7 @@ pub unsafe extern "C" fn spuff_cancel_notify(
     guard(error, || {
         let out = Out::new(out, "out")?;
         let user_data = UserData(user_data);
-        let callback = callback
-            .ok_or_else(|| Failure::argument("callback", "it is NULL; it must be given"))?;
+        let callback = callback.ok_or_else(|| Failure::argument("callback", "must not be NULL"))?;
         let state = Arc::new((Mutex::new(Telling::NotYet), Condvar::new()));
         let told = state.clone();
         let watch = token(cancel).when_cancelled(move || {

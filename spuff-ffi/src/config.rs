@@ -12,8 +12,8 @@ use crate::boundary::{
 };
 use crate::error::{Code, Error};
 
-/// How to reach a provider; what is left out is the provider's default. Owned by whoever made it,
-/// freed with spuff_config_free; connecting copies it. One thread at a time may change it.
+/// How to reach a provider; what is left out is the provider's default. Owned by the caller that
+/// made it, freed with spuff_config_free; connecting copies it. One thread at a time may change it.
 #[derive(Default)]
 pub struct Config {
     pub(crate) inner: ProviderConfig,
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn spuff_config_set_endpoint(
     guard(error, || change(config, endpoint, "endpoint", ProviderConfig::with_endpoint))
 }
 
-/// Sets the region that is used where a request names none.
+/// Sets the region that is used for requests that name none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_set_region(
     config: *mut Config,
@@ -116,7 +116,8 @@ pub unsafe extern "C" fn spuff_config_set_region(
     guard(error, || change(config, region, "region", ProviderConfig::with_region))
 }
 
-/// Sets the path of a PEM file with certificate authorities to trust beside those of the platform.
+/// Sets the path of a PEM file with certificate authorities to trust in addition to those of the
+/// platform.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_set_ca_file(
     config: *mut Config,
@@ -126,7 +127,7 @@ pub unsafe extern "C" fn spuff_config_set_ca_file(
     guard(error, || change(config, path, "path", |config, path| config.with_ca_file(path)))
 }
 
-/// Sets an option that only this provider knows; spuff_registry_describe tells which there are.
+/// Sets an option that only this provider knows; spuff_registry_describe lists them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_set_option(
     config: *mut Config,
@@ -158,7 +159,7 @@ pub unsafe extern "C" fn spuff_config_set_timeout_ms(
         let names =
             "instance_ready, action_complete, poll_interval, http_request, ssh_connect, cloud_init";
         let unknown =
-            || Failure::argument("name", &format!("{name:?} is no timeout; there are {names}"));
+            || Failure::argument("name", &format!("{name:?} is not a timeout; use one of {names}"));
         *timeout(&mut config.inner.timeouts, name).ok_or_else(unknown)? =
             Duration::from_millis(value);
         Ok(())
@@ -190,32 +191,32 @@ pub unsafe extern "C" fn spuff_config_timeout_ms(
     })
 }
 
-/// The token, in the clear, for a provider written in C. NULL where none was set. Lives until the
+/// The token, in the clear, for a provider written in C. NULL if none was set. Lives until the
 /// configuration is changed or freed, as what the other getters give.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_token(config: *const Config) -> *const c_char {
     field(config, |texts| texts.token.as_deref())
 }
 
-/// The base URL of the API. NULL where none was set.
+/// The base URL of the API. NULL if none was set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_endpoint(config: *const Config) -> *const c_char {
     field(config, |texts| texts.endpoint.as_ref())
 }
 
-/// The default region. NULL where none was set.
+/// The default region. NULL if none was set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_region(config: *const Config) -> *const c_char {
     field(config, |texts| texts.region.as_ref())
 }
 
-/// The path of the file with certificate authorities. NULL where none was set.
+/// The path of the file with certificate authorities. NULL if none was set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_ca_file(config: *const Config) -> *const c_char {
     field(config, |texts| texts.ca_file.as_ref())
 }
 
-/// An option by its name. NULL where it was not set.
+/// An option by its name. NULL if it was not set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_option(
     config: *const Config,
@@ -237,7 +238,7 @@ pub unsafe extern "C" fn spuff_config_option_count(config: *const Config) -> usi
     getter(0, || Some(optional(config)?.inner.options.len()))
 }
 
-/// The name of one of these, in their order, for spuff_config_option. NULL past the last.
+/// The name of one of these, in their order, for spuff_config_option. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_option_name(
     config: *const Config,

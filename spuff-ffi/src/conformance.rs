@@ -1,4 +1,4 @@
-//! `spuff_report`: whether a provider keeps the contract.
+//! `spuff_report`: whether a provider satisfies the contract.
 
 use std::ffi::{CString, c_char};
 
@@ -15,15 +15,15 @@ use crate::error::{Code, Error};
 use crate::registry::Registry;
 use crate::request::Request;
 
-/// What the behaviour suite has found. Owned by whoever got it, freed with spuff_report_free; its
-/// texts live as long as it does. Any thread may read it.
+/// The report of the conformance suite. Owned by the caller that got it, freed with
+/// spuff_report_free; its texts live as long as it does. Any thread may read it.
 pub struct Report {
     inner: CoreReport,
     text: CString,
     json: CString,
 }
 
-/// What the behaviour suite is run on. What it points to must live until the suite is done.
+/// What the conformance suite runs on. What it points to must live until the suite is done.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Subject {
@@ -33,8 +33,8 @@ pub struct Subject {
     pub name: *const c_char,
     /// How it is reached; NULL is its defaults.
     pub config: *const Config,
-    /// What every machine is asked for with: a region, size and image that the provider takes,
-    /// empty where it has none. The name is replaced.
+    /// The request of every instance: a region, size and image that the provider takes, empty where
+    /// it has none. The name is replaced.
     pub request: *const Request,
     /// An id as the provider writes them, of nothing that exists.
     pub absent_id: *const c_char,
@@ -42,7 +42,7 @@ pub struct Subject {
     pub absent_snapshot_id: *const c_char,
     /// Whether a request may leave the size out.
     pub default_size: bool,
-    /// Whether creates with one idempotency key make one machine.
+    /// Whether creates under one idempotency key make one instance.
     pub idempotent: bool,
 }
 
@@ -63,12 +63,12 @@ unsafe impl View for Subject {
     };
 }
 
-/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines
-/// and end them. Blocks until it is done; a token that is cancelled lets the rest fail, and ends
+/// Runs the conformance suite on a provider of a registry: 37 checks, which make about 30 instances
+/// and destroy them. Blocks until it is done; cancelling the token fails the rest, and destroys
 /// what was made. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. What the
-/// provider does wrong is told in *out.
+/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. *out
+/// reports the provider's violations.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_conformance_check(
     registry: *const Registry,
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn spuff_conformance_check(
         let out = Out::new(out, "out")?;
         let registry = handle(registry, "registry")?.lock().clone();
         let given = view(subject, "subject")?
-            .ok_or_else(|| Failure::argument("subject", "it is NULL; it must be given"))?;
+            .ok_or_else(|| Failure::argument("subject", "must not be NULL"))?;
         let config = optional(given.config).map(|config| config.inner.clone()).unwrap_or_default();
         let request = handle(given.request, "request")?.inner.clone();
         let absent_id = text(given.absent_id, "absent_id")?;

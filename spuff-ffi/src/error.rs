@@ -1,4 +1,4 @@
-//! `spuff_error`: why a function failed, with all that is known.
+//! `spuff_error`: why a function failed, with all details.
 
 use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
@@ -11,48 +11,48 @@ use crate::boundary::{
     Failure, Out, Outcome, c_text, changed, getter, give, guard, kind_of, optional, release, text,
 };
 
-/// What a function answers: 0, or the kind of the error. The numbers are the same in every
+/// What a function returns: 0, or the kind of the error. The numbers are the same in every
 /// language, and never change.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// Done.
     Ok = 0,
-    /// The cloud does not know the credentials, or they may not do this.
+    /// The credentials are invalid or lack permission.
     Authentication = 1,
-    /// Too many requests; the call was not carried out.
+    /// The rate limit was reached; the call was not carried out.
     RateLimit = 2,
-    /// The thing addressed does not exist.
+    /// The addressed resource does not exist.
     NotFound = 3,
-    /// The account may not have more of this.
+    /// The account's quota for this resource is used up.
     QuotaExceeded = 4,
-    /// A value cannot be used; also an argument that is NULL or not UTF-8.
+    /// A value is invalid; also an argument that is NULL or not UTF-8.
     InvalidConfig = 5,
-    /// This provider, or this build, cannot do that.
+    /// The provider, or this build, does not support this operation or option.
     NotSupported = 6,
-    /// A deadline passed.
+    /// The deadline expired.
     Timeout = 7,
-    /// The cloud could not be reached, or its reply broke off.
+    /// The API could not be reached, or its reply was cut off.
     Network = 8,
-    /// An answer of the cloud that fits no other kind.
+    /// A reply that fits no other kind.
     Api = 9,
-    /// The provider is known by name, but not part of this build.
+    /// The provider is known by name, but this build does not contain it.
     NotImplemented = 10,
-    /// No provider is registered under that name.
+    /// No provider of that name is registered.
     UnknownProvider = 11,
-    /// Something else.
+    /// Any other error.
     Other = 12,
-    /// The state of the thing does not allow it, or its name is taken.
+    /// The state of the resource forbids it, or its name is taken.
     Conflict = 13,
-    /// Out of stock here and now.
+    /// Out of stock at this time and place.
     Capacity = 14,
-    /// The cloud has a fault of its own.
+    /// The cloud has an internal failure.
     Unavailable = 15,
-    /// The call may or may not have been carried out: resolve its key before it is repeated.
+    /// The call may or may not have been carried out: resolve its key before a retry.
     UnknownOutcome = 16,
-    /// The caller has cancelled the call.
+    /// The caller cancelled the call.
     Cancelled = 17,
-    /// A fault of spuff itself: a panic that was caught.
+    /// A bug in spuff: a caught panic.
     Internal = 18,
 }
 
@@ -82,9 +82,9 @@ impl From<ErrorKind> for Code {
     }
 }
 
-/// Why a function failed. Owned by whoever got it, freed with spuff_error_free; what its getters
-/// give lives as long as it does, and no setter is called. Any thread may read it; one at a time
-/// may change it.
+/// Why a function failed. Owned by the caller that got it, freed with spuff_error_free; what its
+/// getters give lives as long as it does, and no setter is called. Any thread may read it; one at a
+/// time may change it.
 pub struct Error {
     parts: ErrorParts,
     texts: OnceLock<Texts>,
@@ -192,8 +192,8 @@ pub unsafe extern "C" fn spuff_error_clone(error: *const Error) -> *mut Error {
     getter(std::ptr::null_mut(), || Some(give(Error::new(optional(error)?.parts.clone()))))
 }
 
-/// What the reader should do, in one sentence: more than spuff_code_advice where more is known.
-/// NULL for NULL.
+/// What the caller should do, in one sentence: more specific than spuff_code_advice if more is
+/// known. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_advice(error: *const Error) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(error)?.texts().advice.as_ptr()))
@@ -205,38 +205,38 @@ pub unsafe extern "C" fn spuff_error_code(error: *const Error) -> Code {
     getter(Code::Ok, || Some(Code::from(optional(error)?.parts.kind)))
 }
 
-/// The whole error in words: what a person should read. NULL for NULL.
+/// The whole error message, for a person. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_text(error: *const Error) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(error)?.texts().text.as_ptr()))
 }
 
-/// What went wrong, in the cloud's words where it has said something; without what the other fields
-/// say. NULL for NULL.
+/// The failure, without the content of other fields; the cloud's message, if there is one. NULL for
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_message(error: *const Error) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(error)?.texts().message.as_ptr()))
 }
 
-/// The provider's name. NULL where it is not known.
+/// The provider's name. NULL if it is unknown.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_provider(error: *const Error) -> *const c_char {
     field(error, Field::Provider)
 }
 
-/// The HTTP status; 0 where there is none.
+/// The HTTP status; 0 if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_status(error: *const Error) -> u16 {
     getter(0, || optional(error)?.parts.status)
 }
 
-/// The cloud's own code, such as `uniqueness_error`. NULL where there is none.
+/// The cloud's own code, such as `uniqueness_error`. NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_cloud_code(error: *const Error) -> *const c_char {
     field(error, Field::CloudCode)
 }
 
-/// The cloud's id of the request: what its support asks for. NULL where there is none.
+/// The cloud's id of the request: what its support asks for. NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_request_id(error: *const Error) -> *const c_char {
     field(error, Field::RequestId)
@@ -248,53 +248,51 @@ pub unsafe extern "C" fn spuff_error_is_retryable(error: *const Error) -> bool {
     getter(false, || Some(optional(error)?.parts.retryable))
 }
 
-/// How many milliseconds the cloud asks to wait before a repeat; -1 where it says nothing.
+/// How many milliseconds the cloud asks to wait before a retry; -1 if it does not say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_retry_after_ms(error: *const Error) -> i64 {
     getter(-1, || millis(optional(error)?.parts.retry_after))
 }
 
-/// What does not exist, or would be too many: `instance`, `snapshot`, `image` … NULL where the
-/// error is another one.
+/// What does not exist, or would be too many: `instance`, `snapshot`, `image` … NULL for other
+/// errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_resource_type(error: *const Error) -> *const c_char {
     field(error, Field::ResourceType)
 }
 
-/// The id that does not exist. NULL where the error is another one.
+/// The id that does not exist. NULL for other errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_resource_id(error: *const Error) -> *const c_char {
     field(error, Field::ResourceId)
 }
 
-/// The argument, or the field of a request or configuration, that cannot be used. NULL where the
-/// error is another one.
+/// The argument, or the field of a request or configuration, that cannot be used. NULL for other
+/// errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_field(error: *const Error) -> *const c_char {
     field(error, Field::Invalid)
 }
 
-/// What is not supported. NULL where the error is another one.
+/// What is not supported. NULL for other errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_feature(error: *const Error) -> *const c_char {
     field(error, Field::Feature)
 }
 
-/// The verb that did not finish, or whose outcome is unknown. NULL where the error is another one.
+/// The operation that did not finish, or whose outcome is unknown. NULL for other errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_operation(error: *const Error) -> *const c_char {
     field(error, Field::Operation)
 }
 
-/// How many milliseconds were spent on a verb that did not finish; -1 where the error is another
-/// one.
+/// How many milliseconds were spent on an operation that did not finish; -1 for other errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_elapsed_ms(error: *const Error) -> i64 {
     getter(-1, || millis(optional(error)?.parts.elapsed))
 }
 
-/// The key to give to spuff_provider_resolve, of an outcome that is unknown. NULL where the error
-/// is another one.
+/// The key to give to spuff_provider_resolve, of an outcome that is unknown. NULL for other errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_key(error: *const Error) -> *const c_char {
     field(error, Field::Key)
@@ -306,14 +304,13 @@ pub unsafe extern "C" fn spuff_error_candidate_count(error: *const Error) -> usi
     getter(0, || Some(optional(error)?.parts.candidates.len()))
 }
 
-/// One of these ids. NULL past the last.
+/// One of these ids. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_candidate(error: *const Error, index: usize) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(error)?.texts().candidates.get(index)?.as_ptr()))
 }
 
-/// The name of a provider that is unknown, or not part of this build. NULL where the error is
-/// another one.
+/// The name of a provider that is unknown, or not part of this build. NULL for other errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_name(error: *const Error) -> *const c_char {
     field(error, Field::Name)
@@ -325,35 +322,34 @@ pub unsafe extern "C" fn spuff_error_supported_count(error: *const Error) -> usi
     getter(0, || Some(optional(error)?.parts.supported.len()))
 }
 
-/// One of these names. NULL past the last.
+/// One of these names. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_supported(error: *const Error, index: usize) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(error)?.texts().supported.get(index)?.as_ptr()))
 }
 
-/// The machine that the error is about, and that may exist and cost money. NULL where none is
+/// The id of the instance that the error is about. It may exist and cost money. NULL if none is
 /// known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_instance_id(error: *const Error) -> *const c_char {
     field(error, Field::InstanceId)
 }
 
-/// Of a failure after a machine was made, whether it still exists: 1 if so, 0 if it was destroyed;
-/// -1 where the error is another one.
+/// For a failure after an instance was made, whether it still exists: 1 if so, 0 if it was
+/// destroyed; -1 for other errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_instance_exists(error: *const Error) -> i32 {
     getter(-1, || optional(error)?.parts.instance_exists.map(i32::from))
 }
 
-/// Why that machine could not be destroyed, where that was tried. Owned by `error`. NULL where
-/// there is nothing to tell.
+/// Why that instance could not be destroyed, where that was tried. Owned by `error`. NULL if there
+/// is nothing to report.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_cleanup(error: *const Error) -> *const Error {
     getter(std::ptr::null(), || Some(&raw const **optional(error)?.cleanup.as_ref()?))
 }
 
-/// Of a machine that has found no place, what came of each candidate. Owned by `error`. NULL where
-/// the error is another one.
+/// For a failed placement, the outcome of each candidate. Owned by `error`. NULL for other errors.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_attempts(error: *const Error) -> *const Attempts {
     getter(std::ptr::null(), || Some(&raw const **optional(error)?.attempts.as_ref()?))
@@ -365,8 +361,8 @@ pub unsafe extern "C" fn spuff_code_name(code: i32) -> *const c_char {
     getter(c"unknown".as_ptr(), || about(code).map(|about| about.0.as_ptr()))
 }
 
-/// What the reader of an error should do, in one sentence. Static; empty for a number that is none,
-/// and for SPUFF_OK.
+/// What the caller should do, in one sentence. Static; empty for a number that is none, and for
+/// SPUFF_OK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_code_advice(code: i32) -> *const c_char {
     getter(c"".as_ptr(), || about(code).map(|about| about.1.as_ptr()))
@@ -382,9 +378,9 @@ fn about(code: i32) -> Option<&'static (CString, CString)> {
     about.get(usize::try_from(code).ok()?)
 }
 
-/// Makes an error, for a provider written in C to answer with. `code` is one of spuff_code but
-/// SPUFF_OK; `message` says what went wrong. The caller owns *out, until a provider's function has
-/// answered with it.
+/// Makes an error, for a provider written in C to return. `code` is one of spuff_code but SPUFF_OK;
+/// `message` says what went wrong. The caller owns *out, until a provider's function has returned
+/// it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a number that is no
 /// code.
@@ -401,7 +397,7 @@ pub unsafe extern "C" fn spuff_error_new(
         if u32::try_from(code).ok().and_then(ErrorKind::from_number).is_none() {
             return Err(Failure::argument(
                 "code",
-                &format!("{code} is no code of an error; they are 1 to 18"),
+                &format!("{code} is not the code of an error; use 1 to 18"),
             ));
         }
         out.put(Error::new(ErrorParts::new(kind_of(code), message)));
@@ -418,7 +414,7 @@ fn change(error: *mut Error, change: impl FnOnce(&mut ErrorParts) -> Outcome<()>
     Ok(())
 }
 
-/// Sets a text of an error of the caller's: `provider`, `cloud_code`, `request_id`,
+/// Sets a text field of an error of the caller's: `provider`, `cloud_code`, `request_id`,
 /// `resource_type`, `resource_id`, `field`, `feature`, `operation`, `key`, `name` or `instance_id`,
 /// as the getters of these names give it; `candidate` and `supported` add one to those there are.
 ///
@@ -454,7 +450,12 @@ pub unsafe extern "C" fn spuff_error_set_text(
                     parts.supported.push(value);
                     return Ok(());
                 }
-                _ => return Err(Failure::argument("name", "an error has no text of that name")),
+                _ => {
+                    return Err(Failure::argument(
+                        "name",
+                        "an error has no text field of that name",
+                    ));
+                }
             };
             *place = Some(value);
             Ok(())
@@ -462,7 +463,7 @@ pub unsafe extern "C" fn spuff_error_set_text(
     })
 }
 
-/// Sets a number of an error of the caller's: `status` (HTTP), `retryable` (0 or 1),
+/// Sets a number field of an error of the caller's: `status` (HTTP), `retryable` (0 or 1),
 /// `retry_after_ms` or `elapsed_ms`.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, for a name that is none of these and for a number out of
@@ -481,8 +482,15 @@ pub unsafe extern "C" fn spuff_error_set_number(
                 "status" => {
                     let status =
                         u16::try_from(value).ok().filter(|status| (100..1000).contains(status));
-                    let invalid =
-                        || Failure::argument("status", &format!("{value} is no HTTP status"));
+                    let invalid = || {
+                        Failure::argument(
+                            "status",
+                            &format!(
+                                "{value} is not an HTTP status; \
+                         use 100 to 999"
+                            ),
+                        )
+                    };
                     parts.status = Some(status.ok_or_else(invalid)?);
                 }
                 "retryable" => match value {
@@ -490,13 +498,19 @@ pub unsafe extern "C" fn spuff_error_set_number(
                     _ => {
                         return Err(Failure::argument(
                             "retryable",
-                            &format!("{value} is neither 0 nor 1"),
+                            &format!("{value}: must be 0 or 1"),
                         ));
                     }
                 },
                 "retry_after_ms" => parts.retry_after = Some(duration),
                 "elapsed_ms" => parts.elapsed = Some(duration),
-                _ => return Err(Failure::argument("name", "an error has no number of that name")),
+                _ => {
+                    return Err(Failure::argument(
+                        "name",
+                        "an error has no number field of that \
+                 name",
+                    ));
+                }
             }
             Ok(())
         })

@@ -1,4 +1,4 @@
-//! The verbs over many machines, in their two forms.
+//! The operations on many instances, in their two forms.
 
 use std::ffi::{c_char, c_void};
 
@@ -15,9 +15,9 @@ use crate::request::Request;
 use crate::submit::{Callback, submit};
 use crate::verb;
 
-/// What becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one
-/// that could only not be looked at: its error carries its id. What was found by the key of its
-/// request, as spuff_instance_adopted tells, is left by all of these.
+/// What happens to the instances of a fleet when one of them fails. Nothing is destroyed for one
+/// that could not be polled: its error carries its id. What was found by the key of its request, as
+/// spuff_instance_adopted reports, is left by all of these.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RollbackCode {
@@ -34,7 +34,7 @@ fn rollback_of(code: i32) -> Outcome<Rollback> {
         code if code == RollbackCode::DestroyFailed as i32 => Ok(Rollback::DestroyFailed),
         code if code == RollbackCode::Keep as i32 => Ok(Rollback::Keep),
         code if code == RollbackCode::DestroyAll as i32 => Ok(Rollback::DestroyAll),
-        code => Err(Failure::argument("on_failure", &format!("{code} is none of spuff_rollback"))),
+        code => Err(Failure::argument("on_failure", &format!("{code} is not a spuff_rollback"))),
     }
 }
 
@@ -44,11 +44,11 @@ fn rollback_of(code: i32) -> Outcome<Rollback> {
 pub struct FleetOptions {
     /// The size of this struct: set it to sizeof(spuff_fleet_options).
     pub size: usize,
-    /// How many creates are under way at once; 0 is the default, 16. Waits are not counted.
+    /// How many creates run at once; 0 is the default, 16. Waits are not counted.
     pub concurrency: usize,
-    /// What becomes of the others when one fails: one of spuff_rollback.
+    /// What happens to the others when one fails: one of spuff_rollback.
     pub on_failure: i32,
-    /// Whether each machine is waited for until it is ready; else it need only be accepted.
+    /// Whether each instance is waited for until it is ready; else it need only be accepted.
     pub wait_ready: bool,
 }
 
@@ -90,7 +90,7 @@ fn ids_of(ids: *const *const c_char, count: usize) -> Outcome<Vec<String>> {
     array(ids, count, "ids")?.iter().map(|id| Ok(text(*id, "ids")?.to_string())).collect()
 }
 
-/// Told of the outcomes of a verb over many machines, which the callback owns. All else as
+/// Called with the outcomes of an operation on many instances, which the callback owns. All else as
 /// spuff_done_callback.
 pub type OutcomesCallback = Option<
     unsafe extern "C" fn(
@@ -101,18 +101,18 @@ pub type OutcomesCallback = Option<
     ),
 >;
 
-/// Starts `count` machines at once, and waits for them where the options say so. `options` and
+/// Creates `count` instances at once, and waits for them where the options say so. `options` and
 /// `observer` may be NULL. The caller owns *out: an outcome for each request, in their order. The
-/// answer is SPUFF_OK also when some, or all, have failed: spuff_outcomes_error tells why. A create
-/// that the cloud puts off, because it takes no more requests now, is tried again.
+/// result is SPUFF_OK also when some, or all, have failed: spuff_outcomes_error has the reasons. A
+/// create that the cloud refuses because of its rate limit is retried.
 ///
 /// When the call is cancelled, no more are made, and all that were made are destroyed in the
 /// background, but those that spuff_request_set_on_cancel keeps; see spuff_settled.
 ///
 /// Errors: SPUFF_INVALID_CONFIG before anything was sent. In the outcomes: those of
-/// spuff_provider_create_instance and, after a machine exists, those of spuff_provider_wait_ready;
-/// spuff_error_instance_exists tells what became of the machine. Of a fleet that is destroyed
-/// because one has failed, the others are SPUFF_CANCELLED.
+/// spuff_provider_create_instance and, after an instance exists, those of
+/// spuff_provider_wait_ready; spuff_error_instance_exists reports whether the instance exists. Of a
+/// fleet that is destroyed because one has failed, the others are SPUFF_CANCELLED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_create_instances(
     provider: *const Provider,
@@ -155,10 +155,10 @@ pub unsafe extern "C" fn spuff_provider_create_instances_submit(
     })
 }
 
-/// Waits for `count` machines at once, as spuff_provider_wait_ready for each. The caller owns *out:
-/// an outcome for each id, in their order; the answer is SPUFF_OK also when some, or all, have
-/// failed. `observer` may be NULL; with one, this is how machines are watched: it is told what is
-/// seen of each, and its end, as it comes.
+/// Waits for `count` instances at once, as spuff_provider_wait_ready for each. The caller owns
+/// *out: an outcome for each id, in their order; the result is SPUFF_OK also when some, or all,
+/// have failed. `observer` may be NULL; with one, this is how instances are watched: it is called
+/// with the progress of each, and its end, as it comes.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of
 /// spuff_provider_wait_ready.
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn spuff_provider_wait_ready_many(
     })
 }
 
-/// As spuff_provider_wait_ready_many; `callback` gets the outcomes. With an observer, machines are
+/// As spuff_provider_wait_ready_many; `callback` gets the outcomes. With an observer, instances are
 /// watched without a thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_wait_ready_many_submit(
@@ -201,13 +201,13 @@ pub unsafe extern "C" fn spuff_provider_wait_ready_many_submit(
     })
 }
 
-/// Ends `count` machines, `concurrency` at once: 0 is the default, 16. Those that are already gone
-/// are ended. The caller owns *out: an outcome for each id, in their order, without a machine; the
-/// answer is SPUFF_OK also when some, or all, have failed. `observer` may be NULL. When the call is
-/// cancelled, no more are ended.
+/// Destroys `count` instances, `concurrency` at once: 0 is the default, 16. Those that are already
+/// gone count as destroyed. The caller owns *out: an outcome for each id, in their order, without
+/// an instance; the result is SPUFF_OK also when some, or all, have failed. `observer` may be NULL.
+/// When the call is cancelled, no more are destroyed.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of
-/// spuff_provider_destroy_instance; such a machine still exists and costs money.
+/// spuff_provider_destroy_instance; such an instance still exists and costs money.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_destroy_instances(
     provider: *const Provider,

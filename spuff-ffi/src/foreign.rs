@@ -1,4 +1,4 @@
-//! A provider that a table has made: each verb calls its function.
+//! A provider made from a table: each operation calls its function.
 
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
@@ -21,7 +21,7 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 use crate::vtable::Table;
 
-/// What a caller's function has answered.
+/// What a caller's function returned.
 pub(crate) fn answered(
     provider: &str,
     verb: &str,
@@ -35,7 +35,7 @@ pub(crate) fn answered(
     let silent = || {
         let mut parts = ErrorParts::new(
             kind_of(code),
-            format!("{verb} of {provider} answered with {code} and no error"),
+            format!("{verb} of {provider} returned {code} without an error"),
         );
         // What its kind shows in place of a message.
         (parts.operation, parts.feature, parts.name) =
@@ -61,12 +61,12 @@ impl<T> From<Beside<T>> for ProviderError {
 }
 
 impl Beside<Instance> {
-    /// The error of a create, which tells of the machine.
+    /// The error of a create, which tells of the instance.
     fn of_create(self) -> ProviderError {
         match (self.error, self.made) {
             (error @ ProviderError::AfterCreate { .. }, _) | (error, None) => error,
             (error, Some(made)) if made.inner.adopted => {
-                noting(error, &format!("instance {} was there before", made.inner.id))
+                noting(error, &format!("instance {} existed before", made.inner.id))
             }
             (error, Some(made)) => error.after_create(made.inner.id, None),
         }
@@ -99,7 +99,7 @@ fn noting(error: ProviderError, note: &str) -> ProviderError {
     }
 }
 
-/// A provider whose verbs are functions of a table.
+/// A provider whose operations are functions of a table.
 pub(crate) struct Foreign {
     pub(crate) name: &'static str,
     pub(crate) table: Arc<Table>,
@@ -161,7 +161,7 @@ impl Foreign {
         call: impl FnOnce(*mut c_void, *const Cancel, *mut *mut T, *mut *mut Error) -> i32,
     ) -> Result<T, Beside<T>> {
         let nothing = || ProviderError::Other {
-            message: format!("{verb} of {} answered with nothing in *out", self.name),
+            message: format!("{verb} of {} succeeded, but left *out NULL", self.name),
         };
         self.made(verb, cancel, call)?.ok_or_else(|| Beside { error: nothing(), made: None })
     }
@@ -363,7 +363,7 @@ impl SyncProvider for Foreign {
 /// A text for a function of C. A NUL inside it cannot be told.
 fn argument(value: &str, name: &str) -> ProviderResult<CString> {
     if value.contains('\0') {
-        return Err(ProviderError::invalid_config(name, "it has a NUL in it; give text without"));
+        return Err(ProviderError::invalid_config(name, "must not contain NUL"));
     }
     Ok(c_text(value))
 }

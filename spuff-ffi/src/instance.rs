@@ -1,4 +1,4 @@
-//! `spuff_instance` and `spuff_instances`: machines.
+//! `spuff_instance` and `spuff_instances`.
 
 use std::ffi::{CString, c_char};
 use std::net::IpAddr;
@@ -13,9 +13,9 @@ use crate::boundary::{
 };
 use crate::error::{Code, Error};
 
-/// A machine. Owned by whoever got it, freed with spuff_instance_free, unless it was got from a
-/// list, which owns it. What its getters give lives as long as it does, and no setter is called.
-/// Any thread may read it.
+/// An instance. Owned by the caller that got it, freed with spuff_instance_free, unless it was got
+/// from a list, which owns it. What its getters give lives as long as it does, and no setter is
+/// called. Any thread may read it.
 pub struct Instance {
     pub(crate) inner: ProviderInstance,
     texts: OnceLock<Texts>,
@@ -60,7 +60,7 @@ impl Instance {
     }
 }
 
-/// The state of a machine.
+/// The state of an instance.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -83,15 +83,15 @@ fn field(
     getter(std::ptr::null(), || Some(field(optional(instance)?.texts())?.as_ptr()))
 }
 
-/// Frees a machine's handle and sets *instance to NULL; the machine itself goes on. NULL, or a
-/// pointer to NULL, is fine: twice is harmless.
+/// Frees an instance's handle and sets *instance to NULL; the instance itself keeps running. NULL,
+/// or a pointer to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_free(instance: *mut *mut Instance) {
     release(instance);
 }
 
-/// Makes a copy of a machine's handle, such as of one that a list or a callback's progress owns.
-/// The caller owns it. NULL for NULL.
+/// Copies an instance's handle, such as one that a list or a callback's progress owns. The caller
+/// owns it. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_clone(instance: *const Instance) -> *mut Instance {
     getter(std::ptr::null_mut(), || Some(give(optional(instance)?.inner.clone().into())))
@@ -109,13 +109,13 @@ pub unsafe extern "C" fn spuff_instance_name(instance: *const Instance) -> *cons
     field(instance, |texts| Some(&texts.name))
 }
 
-/// The region or location; empty where it is not known.
+/// The region or location; empty if it is unknown.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_region(instance: *const Instance) -> *const c_char {
     field(instance, |texts| Some(&texts.region))
 }
 
-/// The size or type; empty where it is not known.
+/// The size or type; empty if it is unknown.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_size(instance: *const Instance) -> *const c_char {
     field(instance, |texts| Some(&texts.size))
@@ -153,9 +153,8 @@ pub unsafe extern "C" fn spuff_instance_is_ready(instance: *const Instance) -> b
     getter(false, || Some(optional(instance)?.inner.is_ready()))
 }
 
-/// Whether spuff_provider_create_instance, or a verb that stands on it, has not made this machine,
-/// but given back the one that its idempotency key had made before. false where a machine is only
-/// read, and for NULL.
+/// Whether a create returned an existing instance that its idempotency key had made before. false
+/// if the instance was only read, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_adopted(instance: *const Instance) -> bool {
     getter(false, || Some(optional(instance)?.inner.adopted))
@@ -167,7 +166,7 @@ pub unsafe extern "C" fn spuff_instance_created_at_ms(instance: *const Instance)
     getter(0, || Some(optional(instance)?.inner.created_at.timestamp_millis()))
 }
 
-/// When its lease ends, in milliseconds since 1970 (UTC); -1 where it has none.
+/// When its lease ends, in milliseconds since 1970 (UTC); -1 if it has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_expires_at_ms(instance: *const Instance) -> i64 {
     getter(-1, || {
@@ -181,7 +180,7 @@ pub unsafe extern "C" fn spuff_instance_label_count(instance: *const Instance) -
     getter(0, || Some(optional(instance)?.inner.labels.len()))
 }
 
-/// The key of a label, in the order of the keys. NULL past the last.
+/// The key of a label, in the order of the keys. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_label_key(
     instance: *const Instance,
@@ -190,7 +189,7 @@ pub unsafe extern "C" fn spuff_instance_label_key(
     field(instance, |texts| texts.labels.get(index).map(|(key, _)| key))
 }
 
-/// The value of that label. NULL past the last.
+/// The value of that label. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_label_value(
     instance: *const Instance,
@@ -199,7 +198,7 @@ pub unsafe extern "C" fn spuff_instance_label_value(
     field(instance, |texts| texts.labels.get(index).map(|(_, value)| value))
 }
 
-/// The value of the label of that key. NULL where there is none.
+/// The value of the label of that key. NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_label(
     instance: *const Instance,
@@ -221,7 +220,7 @@ pub unsafe extern "C" fn spuff_instance_address_count(instance: *const Instance)
     getter(0, || Some(optional(instance)?.inner.addresses.len()))
 }
 
-/// One of these addresses. NULL past the last.
+/// One of these addresses. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_address(
     instance: *const Instance,
@@ -230,7 +229,7 @@ pub unsafe extern "C" fn spuff_instance_address(
     field(instance, |texts| texts.addresses.get(index))
 }
 
-/// Whether that address can be reached from the internet. false past the last.
+/// Whether that address can be reached from the internet. false past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_address_is_public(
     instance: *const Instance,
@@ -239,9 +238,9 @@ pub unsafe extern "C" fn spuff_instance_address_is_public(
     getter(false, || Some(optional(instance)?.inner.addresses.get(index)?.public))
 }
 
-/// Makes a machine's handle, for a provider written in C to answer with: of that id, in the state
+/// Makes an instance's handle, for a provider written in C to return: of that id, in the state
 /// `new`, created in 1970, as long as nothing else is set. The caller owns *out, until a provider's
-/// function has answered with it.
+/// function has returned it.
 ///
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
 /// for an empty id.
@@ -255,7 +254,7 @@ pub unsafe extern "C" fn spuff_instance_new(
         let out = Out::new(out, "out")?;
         let id = text(id, "id")?;
         if id.is_empty() {
-            return Err(Failure::argument("id", "it is empty; give the cloud's id"));
+            return Err(Failure::argument("id", "must not be empty; give the cloud's id"));
         }
         out.put(ProviderInstance { id: id.to_string(), ..ProviderInstance::default() }.into());
         Ok(())
@@ -272,7 +271,7 @@ fn change(
     Ok(())
 }
 
-/// Sets the name, the region and the size of a machine's handle.
+/// Sets the name, the region and the size of an instance's handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_describe(
     instance: *mut Instance,
@@ -291,7 +290,7 @@ pub unsafe extern "C" fn spuff_instance_describe(
     })
 }
 
-/// Sets the state of a machine's handle by a word: `new`, `active`, `running`, `off`, `stopped`,
+/// Sets the state of an instance's handle by a word: `new`, `active`, `running`, `off`, `stopped`,
 /// `archive` …; one that is not known is kept as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_set_status(
@@ -308,7 +307,7 @@ pub unsafe extern "C" fn spuff_instance_set_status(
     })
 }
 
-/// Sets when the machine was created, in milliseconds since 1970 (UTC).
+/// Sets when the instance was created, in milliseconds since 1970 (UTC).
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for a time beyond 262,000 years.
 #[unsafe(no_mangle)]
@@ -328,8 +327,8 @@ pub unsafe extern "C" fn spuff_instance_set_created_at_ms(
     })
 }
 
-/// Sets whether a create has not made the machine, but found the one that its idempotency key had
-/// made before: such a one is not destroyed by what rolls back. false as long as it is not set.
+/// Sets whether a create returned an existing instance that its idempotency key had made before: a
+/// rollback does not destroy it. false by default.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_set_adopted(
     instance: *mut Instance,
@@ -344,7 +343,7 @@ pub unsafe extern "C" fn spuff_instance_set_adopted(
     })
 }
 
-/// Adds a label to a machine's handle.
+/// Adds a label to an instance's handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_add_label(
     instance: *mut Instance,
@@ -362,8 +361,8 @@ pub unsafe extern "C" fn spuff_instance_add_label(
     })
 }
 
-/// Adds an address, IPv4 or IPv6, to a machine's handle. The first public one, IPv4 before IPv6, is
-/// the one it is reached at.
+/// Adds an address, IPv4 or IPv6, to an instance's handle. The first public one, IPv4 before IPv6,
+/// is the one it is reached at.
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for text that is no address.
 #[unsafe(no_mangle)]
@@ -375,7 +374,7 @@ pub unsafe extern "C" fn spuff_instance_add_address(
 ) -> Code {
     guard(error, || {
         let ip: Result<IpAddr, _> = text(ip, "ip")?.parse();
-        let ip = ip.map_err(|_| Failure::argument("ip", "it is no IPv4 or IPv6 address"))?;
+        let ip = ip.map_err(|_| Failure::argument("ip", "must be an IPv4 or IPv6 address"))?;
         change(instance, |machine| {
             machine.addresses.push(Address { ip, public: is_public });
             machine.ip = Address::primary(&machine.addresses);
@@ -384,9 +383,9 @@ pub unsafe extern "C" fn spuff_instance_add_address(
     })
 }
 
-/// A list of machines. Owned by whoever got it, freed with spuff_instances_free, with the machines
-/// in it: a pointer to one of them stays good until then, also while more are added. Any thread may
-/// read it.
+/// A list of instances. Owned by the caller that got it, freed with spuff_instances_free, with the
+/// instances in it: a pointer to one of them stays good until then, also while more are added. Any
+/// thread may read it.
 #[derive(Default)]
 pub struct Instances(
     // Each stands in a place of its own: a pointer to one stays good while more are added.
@@ -407,13 +406,13 @@ pub unsafe extern "C" fn spuff_instances_free(instances: *mut *mut Instances) {
     release(instances);
 }
 
-/// How many machines there are. 0 for NULL.
+/// How many instances there are. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instances_count(instances: *const Instances) -> usize {
     getter(0, || Some(optional(instances)?.0.len()))
 }
 
-/// One of them, which the list owns. NULL past the last.
+/// One of them, which the list owns. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instances_get(
     instances: *const Instances,
@@ -424,7 +423,7 @@ pub unsafe extern "C" fn spuff_instances_get(
     })
 }
 
-/// Adds a machine to a list that a provider written in C was given to fill, and sets *instance to
+/// Adds an instance to a list that a provider written in C was given to fill, and sets *instance to
 /// NULL: the list owns it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
@@ -437,7 +436,7 @@ pub unsafe extern "C" fn spuff_instances_push(
     guard(error, || {
         let instances = changed(instances, "instances")?;
         let instance = take_place(instance)
-            .ok_or_else(|| Failure::argument("instance", "it is NULL; it must be given"))?;
+            .ok_or_else(|| Failure::argument("instance", "must not be NULL"))?;
         instances.0.push(instance);
         Ok(())
     })

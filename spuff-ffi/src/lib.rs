@@ -3,15 +3,15 @@
 //! What each function does is written at the function, from where it goes into the header
 //! `include/spuff.h`; this page is for those who change it.
 //!
-//! # Floor plan
-//! | floor | modules | hold |
+//! # Layers
+//! | layer | modules | contents |
 //! | --- | --- | --- |
-//! | calls | `provider`, `submit`, `fleet`, `place` | the verbs in their two forms: those that block, those that call back |
-//! | verbs | `verb` | each verb once, with cancelling, progress, and errors that name the machine |
-//! | providers of others | `vtable` | a table of C functions as an entry of a registry |
-//! | handles | `registry`, `config`, `request`, `instance`, `snapshot`, `strings`, `reap`, `outcomes`, `price`, `placement`, `placed`, `attempts`, `progress`, `cancel`, `error` | one noun each |
-//! | beside | `log`, `version`, `simulator`, `conformance` | |
-//! | edge | `boundary` | checks, codes, and the end of every panic |
+//! | calls | `provider`, `submit`, `fleet`, `place` | the operations in two forms: one blocks, one calls back |
+//! | operations | `verb` | each operation once, with cancellation, progress, and errors that name the instance |
+//! | C providers | `vtable`, `foreign` | a table of C functions as an entry of a registry |
+//! | handles | `registry`, `config`, `request`, `instance`, `snapshot`, `strings`, `reap`, `outcomes`, `price`, `placement`, `placed`, `attempts`, `progress`, `cancel`, `error` | one type each |
+//! | support | `log`, `version`, `simulator`, `conformance` | |
+//! | boundary | `boundary` | argument checks, codes, and caught panics |
 //!
 //! # Rules
 //! Every exported function runs its body in `guard`, `getter` or `release` of `boundary`; the tests

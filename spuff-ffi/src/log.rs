@@ -1,4 +1,4 @@
-//! The log: what spuff does, line by line, to a callback.
+//! The log: its lines go to a callback.
 
 use std::ffi::{c_char, c_void};
 
@@ -14,21 +14,21 @@ use crate::error::{Code, Error};
 pub enum LogLevel {
     /// Nothing is logged.
     Off = 0,
-    /// Something is lost, or costs money.
+    /// Something was lost, or costs money.
     Error = 1,
     /// Something did not go as it should.
     Warn = 2,
-    /// What the verbs do.
+    /// What the operations do.
     Info = 3,
     /// How they do it.
     Debug = 4,
-    /// All there is.
+    /// Everything.
     Trace = 5,
 }
 
-/// Told of a line: its level, the module that logs, and the message with its fields, all of which
-/// live as long as the call. It is called on any thread, in the middle of what is logged: it must
-/// be quick, and must not call spuff's verbs.
+/// Called with a line: its level, the module that logs, and the message with its fields, all of
+/// which live as long as the call. It is called on any thread, in the middle of what is logged: it
+/// must be quick, and must not call spuff's operations.
 pub type LogCallback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -47,10 +47,7 @@ fn level(number: i32) -> Outcome<Option<Level>> {
         4 => Level::DEBUG,
         5 => Level::TRACE,
         _ => {
-            return Err(Failure::argument(
-                "level",
-                &format!("{number} is none of spuff_log_level"),
-            ));
+            return Err(Failure::argument("level", &format!("{number} is not a spuff_log_level")));
         }
     }))
 }
@@ -69,9 +66,9 @@ fn number(level: Level) -> LogLevel {
 /// `callback` in place of the one before; NULL ends it. While nothing listens, the log costs
 /// nothing. Any thread may call it. `user_data` is used by any thread, and must live until the
 /// listening has been ended, or given to another: this returns when no call of the callback before
-/// is under way any more, so that its user data may be freed then. Called from inside a callback it
-/// does not wait; then that callback's user data must live on until it has returned, and those of
-/// others as well.
+/// is in progress any more, so that its user data may be freed then. Called from inside a callback
+/// it does not wait; then that callback's user data must live on until it has returned, and those
+/// of others as well.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for a number that is no level; SPUFF_CONFLICT in a Rust program
 /// that listens to the same log by itself.

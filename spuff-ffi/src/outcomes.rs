@@ -1,4 +1,4 @@
-//! `spuff_outcomes`: what a verb over many machines has come to.
+//! `spuff_outcomes`: the outcomes of an operation on many instances.
 
 use spuff_core::placement::Placed as CorePlaced;
 
@@ -8,9 +8,9 @@ use crate::instance::Instance;
 use crate::placed::Placed;
 use crate::verb::Each;
 
-/// What a verb over many machines has come to for each, in the order of what it was given. Owned by
-/// whoever got it, freed with spuff_outcomes_free, with the machines and errors in it. Any thread
-/// may read it.
+/// The outcomes of an operation on many instances, in the order of its arguments. Owned by the
+/// caller that got it, freed with spuff_outcomes_free, with the instances and errors in it. Any
+/// thread may read it.
 pub struct Outcomes(Vec<Result<Made, Box<Error>>>);
 
 /// What there is of one of them.
@@ -65,21 +65,21 @@ fn of<T>(
     getter(std::ptr::null(), || field(optional(outcomes)?.0.get(index)?).map(std::ptr::from_ref))
 }
 
-/// Frees the outcomes and sets *outcomes to NULL; the machines themselves go on. NULL, or a pointer
-/// to NULL, is fine: twice is harmless.
+/// Frees the outcomes and sets *outcomes to NULL; the instances themselves keep running. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_outcomes_free(outcomes: *mut *mut Outcomes) {
     release(outcomes);
 }
 
-/// How many there are: as many as the verb was given things. 0 for NULL.
+/// The number of outcomes: one for each argument. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_outcomes_count(outcomes: *const Outcomes) -> usize {
     getter(0, || Some(optional(outcomes)?.0.len()))
 }
 
-/// The machine of one of them, which the outcomes own. NULL where there is an error, of
-/// spuff_provider_destroy_instances, and past the last.
+/// The instance of one of them, which the outcomes own. NULL where there is an error, of
+/// spuff_provider_destroy_instances, and past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_outcomes_instance(
     outcomes: *const Outcomes,
@@ -88,8 +88,8 @@ pub unsafe extern "C" fn spuff_outcomes_instance(
     of(outcomes, index, |one| one.as_ref().ok()?.instance())
 }
 
-/// Of spuff_place_instances, where that machine is made, and what was tried before; the outcomes
-/// own it. NULL where there is an error, of other verbs, and past the last.
+/// Of spuff_place_instances, where that instance is made, and what was tried before; the outcomes
+/// own it. NULL where there is an error, of other operations, and past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_outcomes_placed(
     outcomes: *const Outcomes,
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn spuff_outcomes_placed(
     of(outcomes, index, |one| one.as_ref().ok()?.placed())
 }
 
-/// Why one of them has failed, which the outcomes own. NULL where it has not, and past the last.
+/// Why one of them has failed, which the outcomes own. NULL where it has not, and past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_outcomes_error(
     outcomes: *const Outcomes,

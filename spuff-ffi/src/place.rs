@@ -1,5 +1,4 @@
-//! What a machine costs, and machines that are made where there is room: the verbs, in their two
-//! forms.
+//! Prices and placements: the operations in their two forms.
 
 use std::ffi::{c_char, c_void};
 
@@ -17,13 +16,13 @@ use crate::request::Request;
 use crate::submit::Callback;
 use crate::verb;
 
-/// Asks what an hour of a machine of that size costs in that region (empty: the provider's default,
-/// else the dearest), by the cloud's own list, without tax: the machine alone, without a public
-/// IPv4 address, traffic or snapshots that are billed apart. The caller owns *out. A list that was
-/// read in the last hour is not read again.
+/// Returns the hourly price of an instance of that size in that region (empty: the provider's
+/// default, else the dearest), by the cloud's own list, without tax: the instance alone, without a
+/// public IPv4 address, traffic or snapshots that are billed apart. The caller owns *out. A list
+/// that was read in the last hour is not read again.
 ///
 /// Errors: SPUFF_INVALID_CONFIG when the list has no such size, or not in that region;
-/// SPUFF_NOT_SUPPORTED where there is none.
+/// SPUFF_NOT_SUPPORTED if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_hourly_price(
     provider: *const Provider,
@@ -41,8 +40,7 @@ pub unsafe extern "C" fn spuff_provider_hourly_price(
     })
 }
 
-/// Told of a machine that has found its place, which the callback owns. All else as
-/// spuff_done_callback.
+/// Called with a placed instance, which the callback owns. All else as spuff_done_callback.
 pub type PlacedCallback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -52,21 +50,21 @@ pub type PlacedCallback = Option<
     ),
 >;
 
-/// Starts a machine at the first candidate that has room for it. The region and size of the request
+/// Creates an instance at the first candidate that has capacity. The region and size of the request
 /// are those of the candidate. The caller owns *out. `observer` may be NULL; with one, it is told
-/// of each candidate that is left for the next one.
+/// of each candidate that is passed over.
 ///
 /// A candidate is left for SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED alone, when it is certain that
 /// nothing was made there. Under a ceiling, the prices of all candidates are asked for first: one
-/// that costs more, or that nobody knows the price of, is not tried. When the call is cancelled,
-/// what it made is brought to an end in the background; see spuff_settled.
+/// that costs more, or whose price is unknown, is not tried. When the call is cancelled, what it
+/// made is destroyed in the background; see spuff_settled.
 ///
 /// Errors: those of spuff_provider_create_instance, of whatever ended the placement; where no
 /// candidate was left, SPUFF_CAPACITY if any was out of stock, else SPUFF_QUOTA_EXCEEDED if any was
-/// at its limit, else SPUFF_INVALID_CONFIG of `max_price`. spuff_error_attempts tells what came of
-/// each candidate. SPUFF_INVALID_CONFIG, before anything is made: of `candidates`, when there are
-/// none; of `max_price`, when a price is in another currency; of `idempotency_key`, when there are
-/// several candidates.
+/// at its limit, else SPUFF_INVALID_CONFIG of `max_price`. spuff_error_attempts reports the outcome
+/// of each candidate. SPUFF_INVALID_CONFIG, before anything is made: of `candidates`, when there
+/// are none; of `max_price`, when a price is in another currency; of `idempotency_key`, when there
+/// are several candidates.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_place_instance(
     placement: *const Placement,
@@ -106,9 +104,9 @@ pub unsafe extern "C" fn spuff_place_instance_submit(
     })
 }
 
-/// Starts `count` machines, each at the first candidate that has room for it, as
+/// Creates `count` instances, each at the first candidate that has capacity, as
 /// spuff_provider_create_instances does with the same options: spuff_outcomes_placed tells where
-/// each is. A candidate that was found full is not asked again for another machine of the same
+/// each is. A candidate that was found full is not asked again for another instance of the same
 /// call.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL. In the outcomes: those of spuff_place_instance, and of

@@ -1,4 +1,4 @@
-//! `spuff_placed`: a machine that has found its place.
+//! `spuff_placed`: a placed instance.
 
 use spuff_core::placement::Placed as CorePlaced;
 
@@ -6,8 +6,8 @@ use crate::attempts::Attempts;
 use crate::boundary::{getter, optional, release};
 use crate::instance::Instance;
 
-/// A machine that has found its place. Owned by whoever got it, freed with spuff_placed_free,
-/// unless it was got from outcomes, which own it. Any thread may read it.
+/// A placed instance. Owned by the caller that got it, freed with spuff_placed_free, unless it was
+/// got from outcomes, which own it. Any thread may read it.
 pub struct Placed {
     pub(crate) instance: Instance,
     candidate: usize,
@@ -24,14 +24,14 @@ impl From<CorePlaced> for Placed {
     }
 }
 
-/// Frees what is known of the machine and sets *placed to NULL; the machine itself goes on. NULL,
-/// or a pointer to NULL, is fine: twice is harmless.
+/// Frees what is known of the instance and sets *placed to NULL; the instance itself keeps running.
+/// NULL, or a pointer to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placed_free(placed: *mut *mut Placed) {
     release(placed);
 }
 
-/// The machine, which `placed` owns. NULL for NULL, as all getters here that give a pointer.
+/// The instance, which `placed` owns. NULL for NULL, as all getters here that give a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placed_instance(placed: *const Placed) -> *const Instance {
     getter(std::ptr::null(), || Some(&raw const optional(placed)?.instance))
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn spuff_placed_candidate(placed: *const Placed) -> usize 
     getter(0, || Some(optional(placed)?.candidate))
 }
 
-/// What came of each candidate up to that one, which `placed` owns.
+/// The outcome of each candidate up to that one, which `placed` owns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placed_attempts(placed: *const Placed) -> *const Attempts {
     getter(std::ptr::null(), || Some(&raw const optional(placed)?.attempts))

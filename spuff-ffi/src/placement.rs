@@ -1,4 +1,4 @@
-//! `spuff_placement`: where a machine may be made, the best place first, and for how much.
+//! `spuff_placement`: the candidates for an instance, the best first, and a price ceiling.
 
 use std::ffi::c_char;
 
@@ -11,8 +11,9 @@ use crate::error::{Code, Error};
 use crate::provider::Provider;
 use crate::request::image_of;
 
-/// An ordered list of places where a machine may be made, and what it may cost. Owned by whoever
-/// made it, freed with spuff_placement_free; a call copies it. One thread at a time may change it.
+/// An ordered list of places where an instance may be made, and what it may cost. Owned by the
+/// caller that made it, freed with spuff_placement_free; a call copies it. One thread at a time may
+/// change it.
 pub struct Placement {
     pub(crate) inner: CorePlacement,
 }
@@ -38,7 +39,7 @@ fn change(placement: *mut Placement, change: impl FnOnce(&mut CorePlacement)) ->
 /// Adds a candidate, to be tried after those there are: a provider, a region (empty: the provider's
 /// default) and a size. The provider's handle may be freed afterwards. `price` may be NULL: else it
 /// is what an hour costs there, such as `0.0056 EUR`, for a provider that does not tell, or a price
-/// of one's own. `image` may be NULL: else it is what the machine boots from there, as
+/// of one's own. `image` may be NULL: else it is what the instance boots from there, as
 /// spuff_request_set_image takes it, where the image of the request is another provider's.
 ///
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and
@@ -76,8 +77,7 @@ pub unsafe extern "C" fn spuff_placement_set_max_price(
     })
 }
 
-/// Sets whether a candidate is tried, under a ceiling, of which nobody knows the price; not by
-/// default.
+/// Sets whether a candidate whose price is unknown is tried under a ceiling; not by default.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placement_set_allow_unknown_price(
     placement: *mut Placement,

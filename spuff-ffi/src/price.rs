@@ -1,4 +1,4 @@
-//! `spuff_price`: what an hour of a machine costs.
+//! `spuff_price`: the hourly price of an instance.
 
 use std::ffi::{CString, c_char};
 
@@ -7,8 +7,9 @@ use spuff_core::provider::{ErrorParts, Price as CorePrice, PriceSource, Provider
 use crate::boundary::{Failure, Out, c_text, getter, guard, optional, release, text};
 use crate::error::{Code, Error};
 
-/// What an hour of a machine costs, exactly. Owned by whoever got it, freed with spuff_price_free,
-/// unless it was got from a log of attempts, which owns it. Any thread may read it.
+/// The hourly price of an instance, exactly. Owned by the caller that got it, freed with
+/// spuff_price_free, unless it was got from a log of attempts, which owns it. Any thread may read
+/// it.
 pub struct Price {
     inner: CorePrice,
     currency: CString,
@@ -27,8 +28,8 @@ impl Price {
     }
 }
 
-/// Makes a price from words such as `0.0056 EUR`, for a provider written in C to answer with. The
-/// caller owns *out, until a provider's function has answered with it.
+/// Makes a price from words such as `0.0056 EUR`, for a provider written in C to return. The caller
+/// owns *out, until a provider's function has returned it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, and for text that is no price.
 #[unsafe(no_mangle)]

@@ -14,13 +14,13 @@ use crate::instance::Instance;
 pub enum PhaseCode {
     /// It goes on.
     Pending = 0,
-    /// The cloud has accepted the create: there is a machine, and it is paid for.
+    /// The cloud has accepted the create: there is an instance, and it is paid for.
     Accepted = 1,
-    /// The machine is not ready yet.
+    /// The instance is not ready yet.
     Booting = 2,
-    /// The machine is ready.
+    /// The instance is ready.
     Ready = 3,
-    /// The machine is gone.
+    /// The instance is gone.
     Destroyed = 4,
     /// It has come to an end that was not wanted.
     Failed = 5,
@@ -46,24 +46,25 @@ impl From<Phase> for PhaseCode {
 pub struct Progress {
     /// The size of this struct: fields are only ever added at its end.
     pub size: usize,
-    /// The verb, such as `wait_ready`.
+    /// The operation, such as `wait_ready`.
     pub operation: *const c_char,
-    /// What it is about: the id of a machine, snapshot or action; empty while it has none.
+    /// The id of the instance, snapshot or action that it is about; empty while there is none.
     pub id: *const c_char,
-    /// What was seen, in words: `accepted`, `new`, `gone` …; where it has failed, why.
+    /// The state, in words: `accepted`, `new`, `gone` …; where it has failed, why.
     pub state: *const c_char,
-    /// Milliseconds since the verb began.
+    /// Milliseconds since the operation began.
     pub elapsed_ms: u64,
     /// How far it is: one of spuff_phase.
     pub phase: i32,
     /// The phase as a word: `pending`, `accepted`, `booting`, `ready`, `destroyed` or `failed`.
     pub phase_word: *const c_char,
-    /// Of a verb over many machines, the position of this one in what the verb was given; else -1.
+    /// Of an operation on many instances, the position of this one in what the operation was given;
+    /// else -1.
     pub index: i64,
-    /// Of a verb over many machines, the name of this one, where the verb was given names; else
-    /// empty.
+    /// Of an operation on many instances, the name of this one, where the operation was given
+    /// names; else empty.
     pub name: *const c_char,
-    /// The machine, where this tells that it was accepted or is ready; else NULL. It lives as long
+    /// The instance, where this tells that it was accepted or is ready; else NULL. It lives as long
     /// as the rest.
     pub instance: *const Instance,
 }

@@ -1,4 +1,4 @@
-//! `spuff_provider`: the verbs that block.
+//! `spuff_provider`: the operations that block.
 
 use std::ffi::{CString, c_char};
 use std::time::Duration;
@@ -19,16 +19,16 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 use crate::verb;
 
-/// A cloud that machines can be started on. Owned by whoever got it, freed with
-/// spuff_provider_free, also while calls are under way: those that were submitted, and those that
+/// A cloud that instances can be started on. Owned by the caller that got it, freed with
+/// spuff_provider_free, also while calls are in progress: those that were submitted, and those that
 /// block and of which it is certain that they have begun, as a progress or the provider's own
 /// function tells. Any thread may use it at any time; that none begins a call as it is freed is the
 /// owner's to see to.
 ///
-/// Every verb takes a token, or NULL, that ends it early: with SPUFF_CANCELLED, or SPUFF_TIMEOUT at
-/// the token's deadline. All that reads is lost without harm; a create is brought to an end in the
-/// background, see spuff_settled. The errors of all verbs name the provider, and the machine that
-/// they are about.
+/// Every operation takes a token, or NULL, that ends the call early: with SPUFF_CANCELLED, or
+/// SPUFF_TIMEOUT at the token's deadline. A read is abandoned without harm; a create is completed
+/// or rolled back in the background, see spuff_settled. The errors of all operations name the
+/// provider, and the instance that they are about.
 pub struct Provider {
     pub(crate) inner: blocking::Provider,
     name: CString,
@@ -40,13 +40,13 @@ impl From<blocking::Provider> for Provider {
     }
 }
 
-/// What becomes of a machine that was made but does not become ready. One that was found, as
-/// spuff_instance_adopted tells, is left.
+/// What happens to an instance that was made but does not become ready. An adopted one (see
+/// spuff_instance_adopted) is left.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailureCode {
-    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. One that
-    /// could only not be looked at is left; the error carries its id.
+    /// It is destroyed if it has failed itself, is gone, or was not ready in time. One that could
+    /// not be polled is left; the error carries its id.
     Destroy = 0,
     /// It is left as it is; the error carries its id.
     Keep = 1,
@@ -56,14 +56,12 @@ pub(crate) fn on_failure_of(code: i32) -> Outcome<OnFailure> {
     match code {
         code if code == OnFailureCode::Destroy as i32 => Ok(OnFailure::Destroy),
         code if code == OnFailureCode::Keep as i32 => Ok(OnFailure::Keep),
-        code => {
-            Err(Failure::argument("on_failure", &format!("{code} is none of spuff_on_failure")))
-        }
+        code => Err(Failure::argument("on_failure", &format!("{code} is not a spuff_on_failure"))),
     }
 }
 
-/// Frees a provider and sets *provider to NULL; calls that are under way go on. NULL, or a pointer
-/// to NULL, is fine: twice is harmless.
+/// Frees a provider and sets *provider to NULL; calls that are in progress go on. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_free(provider: *mut *mut Provider) {
     release(provider);
@@ -81,9 +79,8 @@ pub unsafe extern "C" fn spuff_provider_supports_snapshots(provider: *const Prov
     getter(false, || Some(optional(provider)?.inner.supports_snapshots()))
 }
 
-/// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting. The
-/// caller owns *out. When the reply is lost, spuff finds out what came of it before anything is
-/// sent again.
+/// Creates an instance and returns as soon as the cloud has accepted it: it may still be booting.
+/// The caller owns *out. If the reply is lost, spuff resolves the outcome before any retry.
 ///
 /// Errors: SPUFF_INVALID_CONFIG before anything was sent; SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED
 /// when there is no room; SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve.
@@ -103,13 +100,13 @@ pub unsafe extern "C" fn spuff_provider_create_instance(
     })
 }
 
-/// Starts a machine and waits until it is ready. One that was made but does not become ready is
+/// Creates an instance and waits until it is ready. One that was made but does not become ready is
 /// destroyed or kept, as `on_failure`, one of spuff_on_failure, says; also when the call is
 /// cancelled. The caller owns *out. `observer` may be NULL.
 ///
 /// Errors: those of spuff_provider_create_instance and spuff_provider_wait_ready;
-/// spuff_error_instance_exists tells what became of the machine. What could not be destroyed is
-/// tried again in the background.
+/// spuff_error_instance_exists reports whether the instance exists. A failed destroy is retried in
+/// the background.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_create_and_wait(
     provider: *const Provider,
@@ -129,8 +126,8 @@ pub unsafe extern "C" fn spuff_provider_create_and_wait(
     })
 }
 
-/// Ends a machine. One that is already gone is SPUFF_OK; one that is locked is tried until
-/// `action_complete` has passed.
+/// Destroys an instance. One that is already gone is SPUFF_OK; for a locked one the destroy is
+/// retried until `action_complete` has passed.
 ///
 /// Errors: SPUFF_CONFLICT when it stays locked or is protected.
 #[unsafe(no_mangle)]
@@ -145,8 +142,7 @@ pub unsafe extern "C" fn spuff_provider_destroy_instance(
     })
 }
 
-/// Reads one machine; *out is NULL, and the answer SPUFF_OK, when it does not exist (any more). The
-/// caller owns *out.
+/// Returns one instance; *out is NULL, with SPUFF_OK, if it does not exist. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG when `id` cannot be an id of this cloud.
 #[unsafe(no_mangle)]
@@ -166,7 +162,7 @@ pub unsafe extern "C" fn spuff_provider_get_instance(
     })
 }
 
-/// Every machine that spuff manages, from all pages. The caller owns *out.
+/// Every instance that spuff manages, from all pages. The caller owns *out.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_list_instances(
     provider: *const Provider,
@@ -181,10 +177,10 @@ pub unsafe extern "C" fn spuff_provider_list_instances(
     })
 }
 
-/// Waits until a machine is active and has a public address. The caller owns *out. `observer` may
+/// Waits until an instance is active and has a public address. The caller owns *out. `observer` may
 /// be NULL.
 ///
-/// Errors: SPUFF_TIMEOUT after `instance_ready`; earlier when the machine has failed, with the
+/// Errors: SPUFF_TIMEOUT after `instance_ready`; earlier when the instance has failed, with the
 /// cloud's reason, and SPUFF_NOT_FOUND when it is gone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_wait_ready(
@@ -205,7 +201,7 @@ pub unsafe extern "C" fn spuff_provider_wait_ready(
 /// Makes a snapshot and waits until it can be used. The caller owns *out. `observer` may be NULL. A
 /// call that is cancelled lets the snapshot be finished in the background.
 ///
-/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED where there are no snapshots;
+/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED if there are no snapshots;
 /// SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve_snapshot.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_create_snapshot(
@@ -275,12 +271,12 @@ pub unsafe extern "C" fn spuff_provider_delete_snapshot(
     })
 }
 
-/// The machine that was made under a key: that of SPUFF_UNKNOWN_OUTCOME, or an idempotency key,
-/// from this process or another. *out is NULL, and the answer SPUFF_OK, when it is certain that
-/// there is none. The caller owns *out.
+/// The instance made under a key: that of SPUFF_UNKNOWN_OUTCOME, or an idempotency key, from this
+/// process or another. *out is NULL, with SPUFF_OK, if it is certain that there is none. The caller
+/// owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_OUTCOME when the cloud cannot be asked; SPUFF_NOT_SUPPORTED where the
-/// provider has no such verb.
+/// Errors: SPUFF_UNKNOWN_OUTCOME when the cloud cannot be asked; SPUFF_NOT_SUPPORTED if the
+/// provider does not support it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_resolve(
     provider: *const Provider,
@@ -317,10 +313,10 @@ pub unsafe extern "C" fn spuff_provider_resolve_snapshot(
     })
 }
 
-/// Adds `count` labels to a machine, or replaces their values; other labels stay.
+/// Adds `count` labels to an instance, or replaces their values; other labels stay.
 ///
-/// Errors: SPUFF_NOT_FOUND when the machine does not exist; SPUFF_NOT_SUPPORTED where the provider
-/// has no such verb.
+/// Errors: SPUFF_NOT_FOUND when the instance does not exist; SPUFF_NOT_SUPPORTED if the provider
+/// does not support it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_set_labels(
     provider: *const Provider,
@@ -356,7 +352,7 @@ pub unsafe extern "C" fn spuff_provider_get_ssh_keys(
     })
 }
 
-/// The machines of an owner, of those that spuff manages: also stopped ones. The caller owns *out.
+/// The instances of an owner, of those that spuff manages: also stopped ones. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for an owner that cannot be one.
 #[unsafe(no_mangle)]
@@ -378,8 +374,8 @@ pub unsafe extern "C" fn spuff_provider_list_owned(
     })
 }
 
-/// Lets the lease of a machine end `ttl_seconds` from now, whether or not it had one, and tells
-/// when that is: in *expires_at_ms, in milliseconds since 1970 (UTC).
+/// Sets the lease of an instance to end `ttl_seconds` from now, whether or not it had one, and
+/// returns the end in *expires_at_ms, in milliseconds since 1970 (UTC).
 ///
 /// Errors: as spuff_provider_set_labels; SPUFF_INVALID_CONFIG for no time at all.
 #[unsafe(no_mangle)]
@@ -399,13 +395,13 @@ pub unsafe extern "C" fn spuff_provider_renew(
     })
 }
 
-/// Ends machines and snapshots that spuff manages and that `which` says, each with a result of its
-/// own. The caller owns *out. `observer` may be NULL. A machine whose lease was renewed before its
-/// end is left alone, and is not in *out. A call that is cancelled has ended some; run it again for
-/// the rest.
+/// Destroys the managed instances and snapshots that match `which`. One failure does not stop the
+/// rest. The caller owns *out. `observer` may be NULL. An instance whose lease was renewed
+/// meanwhile is left alone, and is not in *out. A cancelled call has destroyed some; call it again
+/// for the rest.
 ///
-/// Errors: SPUFF_INVALID_CONFIG when `which` says nothing; those of listing. What could not be
-/// ended is told in *out.
+/// Errors: SPUFF_INVALID_CONFIG when `which` has no filter; those of listing. *out reports what
+/// could not be destroyed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_reap(
     provider: *const Provider,
@@ -423,11 +419,11 @@ pub unsafe extern "C" fn spuff_provider_reap(
     })
 }
 
-/// Waits until what is in the background at this call has come to its end: creates that nobody
-/// waits for any more, and destroys of machines whose create was cancelled. What begins later is
-/// not waited for, nor a create whose caller waits for it. A program that ends before may leave
-/// machines behind; their labels tell whose they are. The end of a machine is accepted by its cloud
-/// then: lists may show it for a while.
+/// Waits for the work that is in the background at this call: abandoned creates, and destroys of
+/// instances whose create was cancelled. It does not wait for work that begins later, nor for a
+/// create whose caller still waits. A program that exits earlier may leave instances behind; their
+/// labels show the owner. The cloud has then accepted each destroy: lists may show the instance for
+/// a while.
 ///
 /// Errors: SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline.
 #[unsafe(no_mangle)]

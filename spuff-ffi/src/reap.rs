@@ -1,4 +1,4 @@
-//! `spuff_reap` and `spuff_reaped`: the end of leases.
+//! `spuff_reap` and `spuff_reaped`: destroying what is expired, old, or of an owner.
 
 use std::ffi::{CString, c_char};
 use std::time::Duration;
@@ -9,9 +9,9 @@ use spuff_core::provider::ErrorParts;
 use crate::boundary::{Outcome, c_text, changed, getter, give, guard, optional, release, text};
 use crate::error::{Code, Error};
 
-/// What spuff_provider_reap ends: of what spuff manages, that for which everything that is said
-/// here is true. Owned by whoever made it, freed with spuff_reap_free. One thread at a time may
-/// change it.
+/// The filter of spuff_provider_reap: it destroys the managed resources that match every condition.
+/// Owned by the caller that made it, freed with spuff_reap_free. One thread at a time may change
+/// it.
 #[derive(Default)]
 pub struct Reap {
     expired: bool,
@@ -32,13 +32,13 @@ impl Reap {
     }
 }
 
-/// Makes a choice that says nothing yet. Never NULL.
+/// Makes a filter without conditions. Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reap_new() -> *mut Reap {
     getter(std::ptr::null_mut(), || Some(give(Reap::default())))
 }
 
-/// Frees a choice and sets *reap to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a filter and sets *reap to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reap_free(reap: *mut *mut Reap) {
     release(reap);
@@ -49,7 +49,7 @@ fn change(reap: *mut Reap, change: impl FnOnce(&mut Reap)) -> Outcome<()> {
     Ok(())
 }
 
-/// Only what has a lease that is over.
+/// Only resources whose lease has expired.
 ///
 /// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not
 /// UTF-8.
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn spuff_reap_set_expired(reap: *mut Reap, error: *mut *mu
     guard(error, || change(reap, |reap| reap.expired = true))
 }
 
-/// Only what was made longer ago than this, leased or not.
+/// Only resources that are older than this, leased or not.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reap_set_older_than_seconds(
     reap: *mut Reap,
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn spuff_reap_set_older_than_seconds(
     guard(error, || change(reap, |reap| reap.older_than = Some(Duration::from_secs(seconds))))
 }
 
-/// Only what belongs to an owner.
+/// Only resources of an owner.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reap_set_owner(
     reap: *mut Reap,
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn spuff_reap_set_owner(
     })
 }
 
-/// Only tells what would be ended.
+/// Only reports what would be destroyed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reap_set_dry_run(
     reap: *mut Reap,
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn spuff_reap_set_dry_run(
     guard(error, || change(reap, |reap| reap.dry_run = dry_run))
 }
 
-/// How long to wait until what was ended is seen to be gone; five minutes by default.
+/// How long to wait for the confirmation that what was destroyed is gone; five minutes by default.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reap_set_confirm_within_ms(
     reap: *mut Reap,
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn spuff_reap_set_confirm_within_ms(
     })
 }
 
-/// What became of all that spuff_provider_reap found. Owned by whoever got it, freed with
+/// The results of spuff_provider_reap. Owned by the caller that got it, freed with
 /// spuff_reaped_free; its texts and errors live as long as it does. Any thread may read it.
 pub struct Reaped(Vec<Item>);
 
@@ -148,13 +148,13 @@ pub unsafe extern "C" fn spuff_reaped_free(reaped: *mut *mut Reaped) {
     release(reaped);
 }
 
-/// How many things were found. 0 for NULL.
+/// The number of results. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reaped_count(reaped: *const Reaped) -> usize {
     getter(0, || Some(optional(reaped)?.0.len()))
 }
 
-/// What one of them is: `instance` or `snapshot`. NULL past the last, as the next ones.
+/// What one of them is: `instance` or `snapshot`. NULL past the end, as the next ones.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reaped_kind(reaped: *const Reaped, index: usize) -> *const c_char {
     of(reaped, index, std::ptr::null(), |item| Some(item.kind.as_ptr()))
@@ -178,13 +178,13 @@ pub unsafe extern "C" fn spuff_reaped_owner(reaped: *const Reaped, index: usize)
     of(reaped, index, std::ptr::null(), |item| Some(item.owner.as_ref()?.as_ptr()))
 }
 
-/// The end of its lease, in milliseconds since 1970 (UTC); -1 where it has none.
+/// The end of its lease, in milliseconds since 1970 (UTC); -1 if it has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reaped_expires_at_ms(reaped: *const Reaped, index: usize) -> i64 {
     of(reaped, index, -1, |item| Some(item.expires_at_ms))
 }
 
-/// Whether it has been ended, and was seen to be gone. false also in a dry run.
+/// Whether it was destroyed and confirmed gone. false also in a dry run.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reaped_is_gone(reaped: *const Reaped, index: usize) -> bool {
     of(reaped, index, false, |item| Some(item.gone))

@@ -1,4 +1,4 @@
-//! `spuff_registry`: which providers there are, and how one is made.
+//! `spuff_registry`: the registered providers, and how one is made.
 
 use std::ffi::{CString, c_char};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::error::{Code, Error};
 use crate::provider::Provider;
 use crate::strings::Strings;
 
-/// The providers that can be used, by name. Owned by whoever made it, freed with
+/// The providers that can be used, by name. Owned by the caller that made it, freed with
 /// spuff_registry_free; providers outlive it. Any thread may use it at any time.
 #[derive(Default)]
 pub struct Registry(Mutex<ProviderRegistry>);
@@ -177,8 +177,8 @@ pub unsafe extern "C" fn spuff_registry_is_registered(
     })
 }
 
-/// What a provider takes and can do. Owned by whoever got it, freed with spuff_description_free;
-/// its texts live as long as it does. Any thread may read it.
+/// The options and capabilities of a provider. Owned by the caller that got it, freed with
+/// spuff_description_free; its texts live as long as it does. Any thread may read it.
 pub struct Description {
     inner: ProviderDescription,
     name: CString,
@@ -205,7 +205,7 @@ impl From<ProviderDescription> for Description {
     }
 }
 
-/// Tells what a registered provider takes and can do. The caller owns *out.
+/// Returns the options and capabilities of a registered provider. The caller owns *out.
 ///
 /// Errors: SPUFF_UNKNOWN_PROVIDER with the names that would work.
 #[unsafe(no_mangle)]
@@ -275,7 +275,7 @@ pub unsafe extern "C" fn spuff_description_supports_labels(
     getter(false, || Some(optional(description)?.inner.capabilities.labels))
 }
 
-/// The most bytes of user data that it takes; 0 where it takes none.
+/// The most bytes of user data that it takes; 0 if it takes none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_description_max_user_data(description: *const Description) -> usize {
     getter(0, || Some(optional(description)?.inner.capabilities.max_user_data))
@@ -288,7 +288,7 @@ pub unsafe extern "C" fn spuff_description_option_count(description: *const Desc
 }
 
 /// The name of an option: `token`, `endpoint`, `region`, `ca_file`, or one for
-/// spuff_config_set_option. NULL past the last.
+/// spuff_config_set_option. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_description_option_name(
     description: *const Description,
@@ -297,7 +297,7 @@ pub unsafe extern "C" fn spuff_description_option_name(
     of(description, |description| description.options.get(index).map(|option| &option.name))
 }
 
-/// What that option means, with its default. NULL past the last.
+/// What that option means, with its default. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_description_option_doc(
     description: *const Description,
@@ -306,7 +306,7 @@ pub unsafe extern "C" fn spuff_description_option_doc(
     of(description, |description| description.options.get(index).map(|option| &option.doc))
 }
 
-/// Whether the provider cannot work without that option. false past the last.
+/// Whether the provider cannot work without that option. false past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_description_option_is_required(
     description: *const Description,
@@ -315,7 +315,7 @@ pub unsafe extern "C" fn spuff_description_option_is_required(
     getter(false, || Some(optional(description)?.inner.options.get(index)?.required))
 }
 
-/// Whether the value of that option must not be shown. false past the last.
+/// Whether the value of that option must not be shown. false past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_description_option_is_secret(
     description: *const Description,
@@ -325,7 +325,7 @@ pub unsafe extern "C" fn spuff_description_option_is_secret(
 }
 
 /// One of the environment variables that this option is read from, the first that is set. NULL past
-/// the last.
+/// the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_description_option_env(
     description: *const Description,

@@ -1,4 +1,4 @@
-//! `spuff_request`: a machine to be started.
+//! `spuff_request`: a request for an instance.
 
 use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
@@ -11,8 +11,8 @@ use crate::boundary::{
 };
 use crate::error::{Code, Error};
 
-/// A machine to be started. Owned by whoever made it, freed with spuff_request_free; a create
-/// copies it. One thread at a time may change it.
+/// A request for an instance. Owned by the caller that made it, freed with spuff_request_free; a
+/// create copies it. One thread at a time may change it.
 #[derive(Default)]
 pub struct Request {
     pub(crate) inner: InstanceRequest,
@@ -56,7 +56,7 @@ impl Request {
     }
 }
 
-/// What becomes of a machine when its create is cancelled.
+/// What happens to the instance when its create is cancelled.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnCancelCode {
@@ -89,7 +89,7 @@ fn field(request: *const Request, field: impl FnOnce(&Texts) -> Option<&CString>
     getter(std::ptr::null(), || Some(field(optional(request)?.texts())?.as_ptr()))
 }
 
-/// Makes a request for a machine of that name, in that region (empty: the provider's default), of
+/// Makes a request for an instance of that name, in that region (empty: the provider's default), of
 /// that size, with Ubuntu 24.04. The caller owns *out.
 ///
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
@@ -172,8 +172,8 @@ pub unsafe extern "C" fn spuff_request_add_ssh_key(
     })
 }
 
-/// Sets a key of the caller's own that stands for this one machine: the same request under the same
-/// key, also from another process, gives the same machine.
+/// Sets the idempotency key: the same request under the same key, also from another process,
+/// returns the same instance.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_set_idempotency_key(
     request: *mut Request,
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn spuff_request_set_idempotency_key(
     })
 }
 
-/// Sets whose machine it is: 1 to 63 letters, digits, `-`, `_` and `.`.
+/// Sets the owner: 1 to 63 letters, digits, `-`, `_` and `.`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_set_owner(
     request: *mut Request,
@@ -199,8 +199,8 @@ pub unsafe extern "C" fn spuff_request_set_owner(
     })
 }
 
-/// Sets for how many seconds, from its create, it is leased: after that spuff_provider_reap ends
-/// it.
+/// Sets for how many seconds, from its create, it is leased: after that spuff_provider_reap
+/// destroys it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_set_ttl_seconds(
     request: *mut Request,
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn spuff_request_set_ttl_seconds(
     guard(error, || change(request, |request| Ok(request.with_ttl(Duration::from_secs(seconds)))))
 }
 
-/// Sets what becomes of the machine when its create is cancelled: one of spuff_on_cancel.
+/// Sets what happens to the instance when its create is cancelled: one of spuff_on_cancel.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_set_on_cancel(
     request: *mut Request,
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn spuff_request_set_on_cancel(
                 code => {
                     return Err(Failure::argument(
                         "on_cancel",
-                        &format!("{code} is none of spuff_on_cancel"),
+                        &format!("{code} is not a spuff_on_cancel"),
                     ));
                 }
             };
@@ -260,25 +260,25 @@ pub unsafe extern "C" fn spuff_request_image(request: *const Request) -> *const 
     field(request, |texts| Some(&texts.image))
 }
 
-/// The cloud-init document or script. NULL where there is none.
+/// The cloud-init document or script. NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_user_data(request: *const Request) -> *const c_char {
     field(request, |texts| texts.user_data.as_ref())
 }
 
-/// The caller's own key. NULL where there is none.
+/// The idempotency key. NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_idempotency_key(request: *const Request) -> *const c_char {
     field(request, |texts| texts.idempotency_key.as_ref())
 }
 
-/// Whose machine it is. NULL where it is nobody's.
+/// The owner. NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_owner(request: *const Request) -> *const c_char {
     field(request, |texts| texts.owner.as_ref())
 }
 
-/// For how many seconds it is leased; -1 where it is not.
+/// The lease in seconds; -1 if it has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_ttl_seconds(request: *const Request) -> i64 {
     getter(-1, || i64::try_from(optional(request)?.inner.ttl?.as_secs()).ok())
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn spuff_request_label_count(request: *const Request) -> u
     getter(0, || Some(optional(request)?.inner.labels.len()))
 }
 
-/// The key of a label, in the order of the keys. NULL past the last.
+/// The key of a label, in the order of the keys. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_label_key(
     request: *const Request,
@@ -299,7 +299,7 @@ pub unsafe extern "C" fn spuff_request_label_key(
     field(request, |texts| texts.labels.get(index).map(|(key, _)| key))
 }
 
-/// The value of that label. NULL past the last.
+/// The value of that label. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_label_value(
     request: *const Request,
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn spuff_request_ssh_key_count(request: *const Request) ->
     getter(0, || Some(optional(request)?.inner.ssh_keys.len()))
 }
 
-/// One of these keys. NULL past the last.
+/// One of these keys. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_ssh_key(
     request: *const Request,

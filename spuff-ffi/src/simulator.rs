@@ -1,4 +1,4 @@
-//! `spuff_cloud`: the clouds in a box.
+//! `spuff_cloud`: simulated clouds.
 
 use std::ffi::{CString, c_char};
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::strings::Strings;
 
-/// How the clouds in a box are started. All zero is: in real time, on a free port, without limits,
+/// How simulated clouds are started. All zero is: in real time, on a free port, without limits,
 /// with any token.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct CloudOptions {
     /// The size of this struct: set it to sizeof(spuff_cloud_options).
     pub size: usize,
-    /// How many times as fast the clouds' time goes; 0 is as fast as real time.
+    /// How many times faster than real time the clouds run; 0 is real time.
     pub speed: f64,
     /// The clouds' time stands still until spuff_cloud_advance_ms moves it.
     pub manual_clock: bool,
@@ -31,11 +31,11 @@ pub struct CloudOptions {
     pub rate_limits: bool,
     /// The port on the loopback interface; 0 is a free one.
     pub port: u16,
-    /// What all chance comes from.
+    /// The random seed.
     pub seed: u64,
-    /// How many machines each cloud's account may have; 0 is no limit.
+    /// How many instances each cloud's account may have; 0 is no limit.
     pub quota: u64,
-    /// The only token that is taken; NULL is any.
+    /// The only accepted token; NULL accepts any.
     pub token: *const c_char,
 }
 
@@ -66,10 +66,7 @@ impl CloudOptions {
             options = options.with_clock(Clock::Manual);
         } else if given.speed != 0.0 {
             if !(given.speed > 0.0 && given.speed <= 1e6) {
-                return Err(Failure::argument(
-                    "speed",
-                    "it is out of range; give more than 0, up to 1000000",
-                ));
+                return Err(Failure::argument("speed", "must be more than 0 and at most 1000000"));
             }
             options = options.with_clock(Clock::Fast(given.speed));
         }
@@ -82,8 +79,8 @@ impl CloudOptions {
 }
 
 /// DigitalOcean, Hetzner Cloud and EC2 on the loopback interface of this process, for tests and
-/// trials. Owned by whoever started it, freed with spuff_cloud_free, which ends it. Any thread may
-/// use it at any time.
+/// trials. Owned by the caller that started it, freed with spuff_cloud_free, which ends it. Any
+/// thread may use it at any time.
 pub struct Cloud {
     inner: CoreCloud,
     address: CString,
@@ -124,8 +121,8 @@ pub unsafe extern "C" fn spuff_cloud_address(cloud: *const Cloud) -> *const c_ch
     getter(std::ptr::null(), || Some(optional(cloud)?.address.as_ptr()))
 }
 
-/// The configuration that wires a provider, `digitalocean`, `hetzner` or `aws`, to it. The caller
-/// owns *out.
+/// The configuration that connects a provider, `digitalocean`, `hetzner` or `aws`, to it. The
+/// caller owns *out.
 ///
 /// Errors: SPUFF_UNKNOWN_PROVIDER for another name.
 #[unsafe(no_mangle)]
@@ -161,11 +158,11 @@ pub unsafe extern "C" fn spuff_cloud_environment(
     })
 }
 
-/// Lets something go wrong from now on: a rule in JSON, such as
-/// `{"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}`. *id,
-/// which may be NULL, is for spuff_cloud_hits.
+/// Injects a fault: a rule in JSON, such as
+/// `{"fault":"reply_lost","route":"create_instance","times":1}`. *id, which may be NULL, is for
+/// spuff_cloud_hits.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for what is no rule.
+/// Errors: SPUFF_INVALID_CONFIG for an invalid rule.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cloud_inject(
     cloud: *const Cloud,
@@ -183,13 +180,13 @@ pub unsafe extern "C" fn spuff_cloud_inject(
     })
 }
 
-/// How many requests a rule has struck. 0 for NULL.
+/// How many requests a rule has affected. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cloud_hits(cloud: *const Cloud, id: u64) -> u64 {
     getter(0, || Some(optional(cloud)?.inner.hits(FaultId::from_number(id))))
 }
 
-/// Lets nothing go wrong any more. NULL does nothing.
+/// Removes all faults. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cloud_clear_faults(cloud: *const Cloud) {
     getter((), || {
@@ -198,7 +195,7 @@ pub unsafe extern "C" fn spuff_cloud_clear_faults(cloud: *const Cloud) {
     });
 }
 
-/// Moves the clouds' time on. NULL does nothing.
+/// Advances the clouds' time. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cloud_advance_ms(cloud: *const Cloud, by_ms: u64) {
     getter((), || {
@@ -219,8 +216,8 @@ pub unsafe extern "C" fn spuff_cloud_request_count(
     })
 }
 
-/// What the clouds truly hold, whatever a client was told. Owned by whoever got it, freed with
-/// spuff_resources_free; its texts live as long as it does. Any thread may read it.
+/// The clouds' true resources, whatever a client was told. Owned by the caller that got it, freed
+/// with spuff_resources_free; its texts live as long as it does. Any thread may read it.
 pub struct Resources(Vec<Item>);
 
 struct Item {
@@ -262,7 +259,7 @@ fn resources(
     Ok(())
 }
 
-/// The machines that exist, whether or not a client can see them. The caller owns *out.
+/// The instances that exist, whether or not a client can see them. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
@@ -286,8 +283,8 @@ pub unsafe extern "C" fn spuff_cloud_snapshots(
     guard(error, || resources(cloud, out, CoreCloud::snapshots))
 }
 
-/// What exists, costs money, and has not been told to end: a test that has cleaned up finds nothing
-/// here. The caller owns *out.
+/// What exists, costs money, and is not being destroyed: nothing after a test that cleans up. The
+/// caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
@@ -306,7 +303,7 @@ pub unsafe extern "C" fn spuff_resources_free(resources: *mut *mut Resources) {
     release(resources);
 }
 
-/// How many there are. 0 for NULL.
+/// The number of entries. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_resources_count(resources: *const Resources) -> usize {
     getter(0, || Some(optional(resources)?.0.len()))
@@ -320,7 +317,7 @@ fn of(
     getter(std::ptr::null(), || Some(field(optional(resources)?.0.get(index)?)))
 }
 
-/// The cloud that one of them is at. NULL past the last, as the next ones.
+/// The cloud that one of them is at. NULL past the end, as the next ones.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_resources_provider(
     resources: *const Resources,
@@ -365,7 +362,7 @@ pub unsafe extern "C" fn spuff_resources_text(
     of(resources, index, |item| item.text.as_ptr())
 }
 
-/// Whether its end has been accepted, so that it will soon be gone. false past the last.
+/// Whether its destroy was accepted, so that it will soon be gone. false past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_resources_is_ending(
     resources: *const Resources,

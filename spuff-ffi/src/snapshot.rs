@@ -13,9 +13,9 @@ use crate::boundary::{
 };
 use crate::error::{Code, Error};
 
-/// A snapshot of a machine. Owned by whoever got it, freed with spuff_snapshot_free, unless it was
-/// got from a list, which owns it. What its getters give lives as long as it does, and no setter is
-/// called. Any thread may read it.
+/// A snapshot of an instance. Owned by the caller that got it, freed with spuff_snapshot_free,
+/// unless it was got from a list, which owns it. What its getters give lives as long as it does,
+/// and no setter is called. Any thread may read it.
 pub struct Snapshot {
     pub(crate) inner: CoreSnapshot,
     pub(crate) labels: HashMap<String, String>,
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn spuff_snapshot_label_count(snapshot: *const Snapshot) -
     getter(0, || Some(optional(snapshot)?.labels.len()))
 }
 
-/// The key of a label, in the order of the keys. NULL past the last.
+/// The key of a label, in the order of the keys. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshot_label_key(
     snapshot: *const Snapshot,
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn spuff_snapshot_label_key(
     field(snapshot, |texts| texts.labels.get(index).map(|(key, _)| key))
 }
 
-/// The value of that label. NULL past the last.
+/// The value of that label. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshot_label_value(
     snapshot: *const Snapshot,
@@ -116,8 +116,8 @@ pub unsafe extern "C" fn spuff_snapshot_label_value(
     field(snapshot, |texts| texts.labels.get(index).map(|(_, value)| value))
 }
 
-/// Makes a snapshot's handle, for a provider written in C to answer with. The caller owns *out,
-/// until a provider's function has answered with it.
+/// Makes a snapshot's handle, for a provider written in C to return. The caller owns *out, until a
+/// provider's function has returned it.
 ///
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
 /// for an empty id.
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn spuff_snapshot_new(
         let id = text(id, "id")?;
         let name = text(name, "name")?;
         if id.is_empty() {
-            return Err(Failure::argument("id", "it is empty; give the cloud's id"));
+            return Err(Failure::argument("id", "must not be empty; give the cloud's id"));
         }
         out.put(
             CoreSnapshot { id: id.to_string(), name: name.to_string(), created_at: None }.into(),
@@ -181,12 +181,12 @@ pub unsafe extern "C" fn spuff_snapshot_add_label(
     })
 }
 
-/// A list of snapshots. Owned by whoever got it, freed with spuff_snapshots_free, with the
+/// A list of snapshots. Owned by the caller that got it, freed with spuff_snapshots_free, with the
 /// snapshots in it: a pointer to one of them stays good until then, also while more are added. Any
 /// thread may read it.
 #[derive(Default)]
 pub struct Snapshots(
-    // As those of a list of machines.
+    // As those of a list of instances.
     #[allow(clippy::vec_box, reason = "callers hold pointers to them")]
     pub(crate)  Vec<Box<Snapshot>>,
 );
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn spuff_snapshots_count(snapshots: *const Snapshots) -> u
     getter(0, || Some(optional(snapshots)?.0.len()))
 }
 
-/// One of them, which the list owns. NULL past the last.
+/// One of them, which the list owns. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshots_get(
     snapshots: *const Snapshots,
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn spuff_snapshots_push(
     guard(error, || {
         let snapshots = changed(snapshots, "snapshots")?;
         let snapshot = take_place(snapshot)
-            .ok_or_else(|| Failure::argument("snapshot", "it is NULL; it must be given"))?;
+            .ok_or_else(|| Failure::argument("snapshot", "must not be NULL"))?;
         snapshots.0.push(snapshot);
         Ok(())
     })

@@ -1,12 +1,12 @@
-//! `spuff_strings`: a list of texts.
+//! `spuff_strings`: a list of strings.
 
 use std::ffi::{CString, c_char};
 
 use crate::boundary::{c_text, changed, getter, guard, optional, release, text};
 use crate::error::{Code, Error};
 
-/// A list of texts. Owned by whoever got it, freed with spuff_strings_free; its texts live as long
-/// as it does. Any thread may read it.
+/// A list of strings. Owned by the caller that got it, freed with spuff_strings_free; its texts
+/// live as long as it does. Any thread may read it.
 #[derive(Default)]
 pub struct Strings {
     texts: Vec<CString>,
@@ -30,13 +30,13 @@ pub unsafe extern "C" fn spuff_strings_free(strings: *mut *mut Strings) {
     release(strings);
 }
 
-/// How many there are. 0 for NULL.
+/// The number of entries. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_strings_count(strings: *const Strings) -> usize {
     getter(0, || Some(optional(strings)?.texts.len()))
 }
 
-/// One of them. NULL past the last.
+/// One of them. NULL past the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_strings_get(strings: *const Strings, index: usize) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(strings)?.texts.get(index)?.as_ptr()))

@@ -1,4 +1,4 @@
-//! The verbs that call back: each returns at once, and its callback is called once with the
+//! The operations that call back: each returns at once, and its callback is called once with the
 //! outcome.
 
 use std::ffi::{c_char, c_void};
@@ -18,12 +18,12 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 use crate::verb::{self, Verb};
 
-/// Told of the end of a call without a result. Every callback is called once, on a thread of
+/// Called at the end of a call without a result. Every callback is called once, on a thread of
 /// spuff's, where it may block and call spuff; not at all when the submit itself has failed.
 /// `error` is NULL with SPUFF_OK; else the callback owns it.
 pub type DoneCallback =
     Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, error: *mut Error)>;
-/// Told of a machine, which the callback owns: NULL where there is none. All else as
+/// Called with an instance, which the callback owns: NULL if there is none. All else as
 /// spuff_done_callback.
 pub type InstanceCallback = Option<
     unsafe extern "C" fn(
@@ -33,7 +33,7 @@ pub type InstanceCallback = Option<
         error: *mut Error,
     ),
 >;
-/// Told of machines, which the callback owns. All else as spuff_done_callback.
+/// Called with instances, which the callback owns. All else as spuff_done_callback.
 pub type InstancesCallback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -42,7 +42,7 @@ pub type InstancesCallback = Option<
         error: *mut Error,
     ),
 >;
-/// Told of a snapshot, which the callback owns. All else as spuff_done_callback.
+/// Called with a snapshot, which the callback owns. All else as spuff_done_callback.
 pub type SnapshotCallback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -51,7 +51,7 @@ pub type SnapshotCallback = Option<
         error: *mut Error,
     ),
 >;
-/// Told of snapshots, which the callback owns. All else as spuff_done_callback.
+/// Called with snapshots, which the callback owns. All else as spuff_done_callback.
 pub type SnapshotsCallback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -60,7 +60,7 @@ pub type SnapshotsCallback = Option<
         error: *mut Error,
     ),
 >;
-/// Told of what was reaped, which the callback owns. All else as spuff_done_callback.
+/// Called with what was reaped, which the callback owns. All else as spuff_done_callback.
 pub type ReapedCallback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -70,7 +70,7 @@ pub type ReapedCallback = Option<
     ),
 >;
 
-/// Told of texts, which the callback owns. All else as spuff_done_callback.
+/// Called with strings, which the callback owns. All else as spuff_done_callback.
 pub type StringsCallback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -79,11 +79,11 @@ pub type StringsCallback = Option<
         error: *mut Error,
     ),
 >;
-/// Told of a price, which the callback owns. All else as spuff_done_callback.
+/// Called with a price, which the callback owns. All else as spuff_done_callback.
 pub type PriceCallback = Option<
     unsafe extern "C" fn(user_data: *mut c_void, code: Code, price: *mut Price, error: *mut Error),
 >;
-/// Told of a time, in milliseconds since 1970 (UTC); -1 where there is none. All else as
+/// Called with a time, in milliseconds since 1970 (UTC); -1 if there is none. All else as
 /// spuff_done_callback.
 pub type TimeCallback = Option<
     unsafe extern "C" fn(user_data: *mut c_void, code: Code, unix_ms: i64, error: *mut Error),
@@ -114,10 +114,10 @@ impl<T> Callback<T> {
 }
 
 fn missing() -> Failure {
-    Failure::argument("callback", "it is NULL; it must be given")
+    Failure::argument("callback", "must not be NULL")
 }
 
-/// Submits a verb whose result is a handle.
+/// Submits an operation whose result is a handle.
 pub(crate) fn submit<T: Send + 'static, H: 'static>(
     verb: Verb<T>,
     (provider, cancel, observer): (*const Provider, *const Cancel, *const Observer),
@@ -127,7 +127,7 @@ pub(crate) fn submit<T: Send + 'static, H: 'static>(
     verb.submit(provider, cancel, observer, move |outcome| callback.call(outcome.map(handle)))
 }
 
-/// Submits a verb without a result.
+/// Submits an operation without a result.
 fn submit_done(
     verb: Verb<()>,
     provider: *const Provider,
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn spuff_provider_destroy_instance_submit(
     })
 }
 
-/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for a machine that does
+/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for an instance that does
 /// not exist.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_get_instance_submit(
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn spuff_provider_delete_snapshot_submit(
 }
 
 /// As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no
-/// machine.
+/// instance.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_resolve_submit(
     provider: *const Provider,

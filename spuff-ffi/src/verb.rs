@@ -1,6 +1,6 @@
-//! What a call of a verb is made of, whether it blocks or calls back.
+//! The parts of a call, whether it blocks or calls back.
 //!
-//! Each verb is one function here; `provider` and `submit` give them their two forms in C.
+//! Each operation is one function here; `provider` and `submit` give it its two forms in C.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -27,10 +27,10 @@ use crate::reap::Reap;
 
 type Work<T> = Pin<Box<dyn Future<Output = ProviderResult<T>> + Send>>;
 
-/// A verb with its arguments.
+/// An operation with its arguments.
 pub(crate) struct Verb<T> {
     operation: &'static str,
-    /// The machine that it is about, so that its errors name it.
+    /// The instance that it is about, so that its errors name it.
     id: Option<String>,
     work: Box<dyn FnOnce(Arc<dyn CoreProvider>) -> Work<T> + Send>,
 }
@@ -73,7 +73,7 @@ impl<T: Send + 'static> Verb<T> {
     }
 
     /// The call of it. The provider is shared: the caller's handle may be freed while the call is
-    /// under way.
+    /// in progress.
     fn on(self, provider: *const Provider) -> Outcome<Call<T>> {
         let provider = &handle(provider, "provider")?.inner;
         let about = About { provider: Some(provider.name().to_string()), id: self.id };
@@ -84,7 +84,7 @@ impl<T: Send + 'static> Verb<T> {
 
 /// What the errors of a call are about.
 struct About {
-    /// Of a placement, which is at several, there is none; nor of what is under way in the
+    /// Of a placement, which is at several, there is none; nor of what is in progress in the
     /// background.
     provider: Option<String>,
     id: Option<String>,
@@ -101,7 +101,8 @@ impl About {
     }
 }
 
-/// A call that is about to be made: of a verb at its provider, or of what has none, or its own.
+/// A call that is about to be made: of an operation at its provider, or of what has none, or its
+/// own.
 pub(crate) struct Call<T> {
     operation: &'static str,
     about: About,
@@ -183,7 +184,7 @@ pub(crate) fn create_and_wait_for(
     })
 }
 
-/// Verbs of one id, which their errors name where it is that of a machine.
+/// Operations of one id, which their errors name where it is that of an instance.
 macro_rules! of_an_id {
     ($($verb:ident -> $made:ty, $about:expr;)*) => {$(
         pub(crate) fn $verb(id: &str) -> Verb<$made> {
@@ -203,7 +204,7 @@ of_an_id! {
     resolve_snapshot -> Option<CoreSnapshot>, false;
 }
 
-/// Verbs without arguments.
+/// Operations without arguments.
 macro_rules! of_nothing {
     ($($verb:ident -> $made:ty;)*) => {$(
         pub(crate) fn $verb() -> Verb<$made> {
@@ -262,11 +263,10 @@ pub(crate) fn reap(which: &Reap) -> Outcome<Verb<Vec<Reaped>>> {
     Ok(Verb::new("reap", move |provider| async move { lease::reap(&provider, &which).await }))
 }
 
-/// What a verb over many has come to for each: a machine, nothing, or the error with what is known
-/// of it.
+/// The outcomes of an operation on many: an instance, nothing, or an error.
 pub(crate) type Each = Vec<Outcome<Option<ProviderInstance>>>;
 
-/// The outcomes of a verb over many; `ids` are those of the machines that it was given.
+/// The outcomes of an operation on many; `ids` are those of the instances that it was given.
 fn each<T>(
     outcomes: Vec<ProviderResult<T>>,
     provider: &dyn CoreProvider,

@@ -22,23 +22,24 @@ use crate::request::Request;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 
-/// A provider written in C: one function for each verb.
+/// A provider written in C: one function for each operation.
 ///
-/// Set `size` to sizeof(spuff_provider_vtable) and what there is not to NULL; `create_instance`,
-/// `destroy_instance`, `get_instance` and `list_instances` must be there. The table is copied.
+/// Set `size` to sizeof(spuff_provider_vtable) and unimplemented functions to NULL;
+/// `create_instance`, `destroy_instance`, `get_instance` and `list_instances` are required. The
+/// table is copied.
 ///
 /// The functions are called on threads of spuff's, several at once, and may block and call spuff;
 /// `connect` on the thread that makes the provider. On spuff's threads the program's signals are
 /// blocked, and so they are in programs that these start, unless the function sees to it. Their
-/// inputs live as long as the call. Each answers SPUFF_OK, or a code with an error from
+/// inputs live as long as the call. Each returns SPUFF_OK, or a code with an error from
 /// spuff_error_new in *error, which spuff frees; a result that it puts in *out is spuff's from
-/// there on, also beside an error: a machine that was made before something failed is then ended,
-/// or kept, as the caller has said, and the error tells its id. A list is given to be filled.
-/// `cancel` tells when nobody waits any more: one that takes long looks at
-/// spuff_cancel_is_cancelled, pauses with spuff_cancel_wait, or is told by spuff_cancel_notify. A
-/// create that nobody waits for is let finish, and what it made is destroyed, or kept, as the
-/// request says. `disconnect`, and then `drop`, are called before the free returns that lets go
-/// last, or on a thread of spuff's where its background does.
+/// there on, also beside an error: an instance that was made before a failure is then destroyed or
+/// kept, as the caller asked, and the error carries its id. A list is given to be filled. `cancel`
+/// reports that the caller has left: a long function polls spuff_cancel_is_cancelled, pauses with
+/// spuff_cancel_wait, or gets a callback from spuff_cancel_notify. An abandoned create runs to
+/// completion, and its instance is destroyed or kept, as the request says. `disconnect`, and then
+/// `drop`, are called before the free returns that lets go last, or on a thread of spuff's where
+/// its background does.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ProviderVtable {
@@ -49,7 +50,7 @@ pub struct ProviderVtable {
     pub user_data: *mut c_void,
     /// Called once when nothing uses the table any more. May be NULL.
     pub drop: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
-    /// The most bytes of user data that a machine takes; 0 where it takes none.
+    /// The most bytes of user data that an instance takes; 0 if it takes none.
     pub max_user_data: usize,
     /// The values of labels are not kept.
     pub drops_labels: bool,
@@ -64,8 +65,8 @@ pub struct ProviderVtable {
     >,
     /// Ends what `connect` has made. May be NULL.
     pub disconnect: Option<unsafe extern "C" fn(self_: *mut c_void)>,
-    /// Starts a machine. One that is given back because its idempotency key had made it before is
-    /// set as adopted, by spuff_instance_set_adopted: nothing that rolls back ends it.
+    /// Creates an instance. One that its idempotency key had made before is set as adopted, by
+    /// spuff_instance_set_adopted: no rollback destroys it.
     pub create_instance: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -75,7 +76,7 @@ pub struct ProviderVtable {
             error: *mut *mut Error,
         ) -> i32,
     >,
-    /// Ends a machine; one that is gone is SPUFF_OK.
+    /// Destroys an instance; one that is gone is SPUFF_OK.
     pub destroy_instance: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -84,7 +85,7 @@ pub struct ProviderVtable {
             error: *mut *mut Error,
         ) -> i32,
     >,
-    /// Reads a machine; one that is not there is SPUFF_OK, and nothing in *out.
+    /// Returns an instance; one that does not exist is SPUFF_OK, with *out left NULL.
     pub get_instance: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -94,7 +95,7 @@ pub struct ProviderVtable {
             error: *mut *mut Error,
         ) -> i32,
     >,
-    /// Fills the list with every machine that carries managed-by=spuff.
+    /// Fills the list with every instance that carries managed-by=spuff.
     pub list_instances: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -103,11 +104,10 @@ pub struct ProviderVtable {
             error: *mut *mut Error,
         ) -> i32,
     >,
-    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again. An
-    /// error of the machine itself is SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY,
-    /// SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that does not pass, or SPUFF_API with its id as
-    /// `instance_id`: for these alone the machine may be destroyed. All others say that it could
-    /// not be looked at.
+    /// Waits until an instance is ready. NULL: spuff polls `get_instance`. An error of the instance
+    /// itself is SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a
+    /// SPUFF_CONFLICT that does not pass, or SPUFF_API with its id as `instance_id`: for these
+    /// alone the instance may be destroyed. All others mean that it could not be polled.
     pub wait_ready: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -146,7 +146,7 @@ pub struct ProviderVtable {
             error: *mut *mut Error,
         ) -> i32,
     >,
-    /// Finds the machine that was made under a key.
+    /// Finds the instance that was made under a key.
     pub resolve: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -166,7 +166,7 @@ pub struct ProviderVtable {
             error: *mut *mut Error,
         ) -> i32,
     >,
-    /// Adds `count` labels to a machine, or replaces their values.
+    /// Adds `count` labels to an instance, or replaces their values.
     pub set_labels: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -187,8 +187,8 @@ pub struct ProviderVtable {
             error: *mut *mut Error,
         ) -> i32,
     >,
-    /// Tells what an hour of a machine of that size costs in that region (empty: the default), with
-    /// spuff_price_new. NULL: the provider does not say.
+    /// Returns the hourly price of an instance of that size in that region (empty: the default),
+    /// with spuff_price_new. NULL: the provider reports no prices.
     pub hourly_price: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -229,14 +229,14 @@ impl ProviderVtable {
     /// used is dropped.
     fn read(vtable: *const Self) -> Outcome<Table> {
         if vtable.is_null() {
-            return Err(Failure::argument("vtable", "it is NULL; it must be given"));
+            return Err(Failure::argument("vtable", "must not be NULL"));
         }
         // SAFETY: every table begins with its size, and no more than that is known to be there.
         let size = unsafe { vtable.cast::<usize>().read() };
         let too_small = || {
             Failure::argument(
                 "vtable",
-                "its size is too small; set it to sizeof(spuff_provider_vtable)",
+                "size is too small; set it to sizeof(spuff_provider_vtable)",
             )
         };
         if size < std::mem::offset_of!(Self, max_user_data) {
@@ -258,7 +258,7 @@ impl ProviderVtable {
             ("list_instances", table.0.list_instances.is_some()),
         ] {
             if !is_there {
-                return Err(Failure::argument(name, "it is NULL; this function must be there"));
+                return Err(Failure::argument(name, "must not be NULL; this function is required"));
             }
         }
         Ok(table)
@@ -285,7 +285,7 @@ pub unsafe extern "C" fn spuff_registry_register(
         let registry = handle(registry, "registry")?;
         let name = text(name, "name")?;
         if name.trim().is_empty() {
-            return Err(Failure::argument("name", "it is empty; give the provider's name"));
+            return Err(Failure::argument("name", "must not be empty; give the provider's name"));
         }
         let summary = optional_text(summary, "summary")?.unwrap_or(name).to_string();
         let displaced =

@@ -57,7 +57,7 @@ func run(ctx context.Context) error {
 	}
 	fmt.Println(report.Text)
 	if !report.Passed {
-		return errors.New("the provider does not keep the contract")
+		return errors.New("the provider violates the contract")
 	}
 	return nil
 }

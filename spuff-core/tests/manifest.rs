@@ -231,22 +231,98 @@ fn versions_are_compared_as_numbers() {
     );
 }
 
-#[test]
-fn the_package_has_what_a_user_needs_and_no_more() {
+const CRATE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The files of the package as it would be published.
+fn packaged() -> HashSet<String> {
     let output = Command::new(env!("CARGO"))
         .args(["package", "--list", "--allow-dirty", "--package", env!("CARGO_PKG_NAME")])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(CRATE)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let listed = String::from_utf8(output.stdout).unwrap();
-    let files: HashSet<_> = listed.lines().collect();
-    for file in ["Cargo.toml", "LICENSE", "README.md", "src/lib.rs"] {
-        assert!(files.contains(file), "{file} is missing");
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| line.replace('\\', "/")).collect()
+}
+
+/// The files below a folder of the crate, as the package names them.
+fn below(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(format!("{CRATE}/{folder}")).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(below(&path));
+        } else {
+            found.push(path);
+        }
     }
+    found
+}
+
+#[test]
+fn the_package_has_what_a_user_needs_and_no_more() {
+    let files = packaged();
+    let sources = below("src");
+    assert!(sources.len() > 100, "a walk that finds {} files has gone wrong", sources.len());
+    let needed = ["Cargo.toml", "LICENSE", "README.md"].map(String::from);
+    let missing: Vec<_> =
+        needed.iter().chain(&sources).filter(|file| !files.contains(*file)).collect();
+    assert!(missing.is_empty(), "not in the package: {missing:?}");
     let strays: Vec<_> = files
         .iter()
         .filter(|file| file.starts_with("tests/") || file.starts_with("benches/"))
         .collect();
     assert!(strays.is_empty(), "they cannot run there: {strays:?}");
+}
+
+/// It is a symbolic link, in whose place some checkouts have a file with its path.
+#[test]
+fn the_packaged_licence_is_that_of_the_repository() {
+    let licence = |folder: &str| std::fs::read_to_string(format!("{CRATE}/{folder}LICENSE"));
+    assert_eq!(licence("").unwrap(), licence("../").unwrap());
+}
+
+/// What a file includes, or links to: paths from its folder.
+fn leads(file: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(format!("{CRATE}/{file}"));
+    let text = text.unwrap_or_else(|error| panic!("{file}: {error}"));
+    let after = |mark: &'static str, end: char| {
+        let told = text.split(mark).skip(1);
+        told.map(|rest| rest.split(end).next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    if file.ends_with(".md") {
+        let mut links = after("](", ')');
+        links.retain(|link| !link.starts_with("http") && !link.starts_with('#'));
+        return links.iter().map(|link| link.split('#').next().unwrap().to_owned()).collect();
+    }
+    let mut found = Vec::new();
+    for include in ["include_str!(", "include_bytes!(", "include!(", "#[path = "] {
+        for argument in after(include, ')') {
+            let path = argument.split('"').nth(1);
+            found.push(path.unwrap_or_else(|| panic!("{file}: {include}{argument}")).to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn what_a_packaged_file_leads_to_is_packaged_too() {
+    let files = packaged();
+    let mut found = 0;
+    for file in files.iter().filter(|file| file.ends_with(".md") || file.ends_with(".rs")) {
+        for lead in leads(file) {
+            let mut path: Vec<_> = file.split('/').collect();
+            path.pop();
+            for part in lead.split('/') {
+                match part {
+                    ".." if path.pop().is_some() => {}
+                    part => path.push(part),
+                }
+            }
+            let path = path.join("/");
+            assert!(files.contains(&path), "{file} leads to {lead}, which is not in the package");
+            found += 1;
+        }
+    }
+    assert!(found > 15, "a search that finds {found} paths has gone wrong");
 }

@@ -2,7 +2,8 @@
 //! is known.
 //!
 //! ```sh
-//! HETZNER_TOKEN=… cargo run -p spuff-examples --example create_many -- --provider hetzner --region fsn1 --size cx22 --owner ci-7
+//! HETZNER_TOKEN=… cargo run -p spuff-examples --example create_many -- \
+//!     --provider hetzner --region fsn1 --size cx22 --owner ci-7
 //! ```
 //! They are left running: `reap` ends them, also when this program was killed half-way.
 

@@ -2,7 +2,8 @@
 //!
 //! ```sh
 //! cargo run -p spuff-examples --example fleet
-//! HETZNER_TOKEN=… cargo run -p spuff-examples --example fleet -- --provider hetzner --region fsn1 --size cx22 --count 20
+//! HETZNER_TOKEN=… cargo run -p spuff-examples --example fleet -- \
+//!     --provider hetzner --region fsn1 --size cx22 --count 20
 //! ```
 //! Without a provider it runs against a simulated cloud in its own process. With one it starts real
 //! machines there, and ends them: also when some fail, and after Ctrl-C.

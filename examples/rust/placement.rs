@@ -70,8 +70,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let placement = Placement::new(candidates?).with_max_price(arguments.max_price);
 
     let request = InstanceRequest::new("web-1", "", "").with_owner("placement");
+    let placing = observe(place_instance(&placement, &request), |seen| println!("{}", seen.state));
     let placed = tokio::select! {
-        placed = observe(place_instance(&placement, &request), |seen| println!("{}", seen.state)) => placed?,
+        placed = placing => placed?,
         _ = tokio::signal::ctrl_c() => {
             settled().await;
             println!("interrupted");

@@ -16,7 +16,10 @@ use spuff_core::provider::{Provider, ProviderConfig, ProviderError, ProviderRegi
 
 /// Ends what spuff manages and everything that is said here is true of.
 #[derive(Parser)]
-#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["expired", "older_than", "owner"]))]
+#[command(group = clap::ArgGroup::new("what")
+    .required(true)
+    .multiple(true)
+    .args(["expired", "older_than", "owner"]))]
 struct Options {
     /// digitalocean, hetzner, aws or docker
     #[arg(long)]

@@ -23,7 +23,8 @@
 //!
 //! fn main() -> Result<(), ProviderError> {
 //!     let provider = ProviderRegistry::with_defaults().from_env("digitalocean")?;
-//!     let machine = provider.create_instance(&InstanceRequest::new("web-1", "nyc3", "s-1vcpu-1gb"))?;
+//!     let request = InstanceRequest::new("web-1", "nyc3", "s-1vcpu-1gb");
+//!     let machine = provider.create_instance(&request)?;
 //!     println!("{}", provider.wait_ready(&machine.id)?.ip);
 //!     provider.destroy_instance(&machine.id)
 //! }
@@ -197,8 +198,9 @@ impl Provider {
     ///
     /// # Examples
     /// ```no_run
+    /// # use spuff_core::blocking::Provider;
     /// # use spuff_core::provider::{InstanceRequest, ProviderError};
-    /// # fn example(provider: &spuff_core::blocking::Provider, request: InstanceRequest) -> Result<(), ProviderError> {
+    /// # fn example(provider: &Provider, request: InstanceRequest) -> Result<(), ProviderError> {
     /// use std::time::Duration;
     /// use tokio::time::timeout;
     ///
@@ -286,7 +288,12 @@ impl Provider {
         concurrency: usize,
         on_progress: impl FnMut(Progress),
     ) -> ProviderResult<Vec<ProviderResult<()>>> {
-        self.observe(|provider| async move { Ok(fleet::destroy_instances(&provider, ids, concurrency).await) }, on_progress)
+        self.observe(
+            |provider| async move {
+                Ok(fleet::destroy_instances(&provider, ids, concurrency).await)
+            },
+            on_progress,
+        )
     }
 
     /// As [`fleet::watch`]: an iterator over progress reports, which then holds the outcomes.

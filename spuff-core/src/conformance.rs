@@ -21,8 +21,13 @@
 //! #     fn name(&self) -> &str {
 //! #         "memory"
 //! #     }
-//! #     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-//! #         for (field, value) in [("name", &request.name), ("size", &request.size), ("region", &request.region)] {
+//! #     async fn create_instance(
+//! #         &self,
+//! #         request: &InstanceRequest,
+//! #     ) -> ProviderResult<ProviderInstance> {
+//! #         for (field, value) in
+//! #             [("name", &request.name), ("size", &request.size), ("region", &request.region)]
+//! #         {
 //! #             if value.is_empty() {
 //! #                 return Err(ProviderError::invalid_config(field, "must not be empty"));
 //! #             }
@@ -41,7 +46,8 @@
 //! #             labels: request.labels.clone(),
 //! #             ..ProviderInstance::default()
 //! #         };
-//! #         machine.labels.insert(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string());
+//! #         let value = labels::MANAGED_BY_VALUE.to_string();
+//! #         machine.labels.insert(labels::MANAGED_BY.to_string(), value);
 //! #         machines.push(machine.clone());
 //! #         Ok(machine)
 //! #     }
@@ -79,7 +85,8 @@
 //! let memory = InMemory::default();
 //! let mut capabilities = Capabilities::default();
 //! capabilities.snapshots = false;
-//! let subject = Subject::new(move |_timeouts| Ok(Box::new(memory.clone())), InstanceRequest::new("", "here", "small"), "m-none")
+//! let request = InstanceRequest::new("", "here", "small");
+//! let subject = Subject::new(move |_timeouts| Ok(Box::new(memory.clone())), request, "m-none")
 //!     .with_capabilities(capabilities);
 //!
 //! let report = conformance::check(&subject).await;

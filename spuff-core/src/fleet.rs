@@ -55,7 +55,10 @@ pub enum Rollback {
 /// ```
 /// use spuff_core::fleet::{FleetOptions, Rollback};
 ///
-/// let options = FleetOptions::default().with_concurrency(32).with_on_failure(Rollback::DestroyAll).with_wait_ready(true);
+/// let options = FleetOptions::default()
+///     .with_concurrency(32)
+///     .with_on_failure(Rollback::DestroyAll)
+///     .with_wait_ready(true);
 /// assert_eq!(options.concurrency, 32);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,9 +128,14 @@ impl FleetOptions {
 ///
 /// # async fn example() -> Result<(), ProviderError> {
 /// let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env("hetzner")?.into();
-/// let requests: Vec<_> = (0..100).map(|n| InstanceRequest::new(format!("web-{n}"), "fsn1", "cx22")).collect();
-/// let made = create_instances(&provider, &requests, FleetOptions::default().with_wait_ready(true));
-/// let made = spuff_core::observe(made, |seen| println!("{:>6.1?} {} {}", seen.elapsed, seen.name, seen.phase)).await;
+/// let request = |n| InstanceRequest::new(format!("web-{n}"), "fsn1", "cx22");
+/// let requests: Vec<_> = (0..100).map(request).collect();
+/// let options = FleetOptions::default().with_wait_ready(true);
+/// let made = create_instances(&provider, &requests, options);
+/// let made = spuff_core::observe(made, |seen| {
+///     println!("{:>6.1?} {} {}", seen.elapsed, seen.name, seen.phase);
+/// })
+/// .await;
 /// for ready in made {
 ///     println!("{}", ready?.ip);
 /// }

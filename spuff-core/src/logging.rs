@@ -7,7 +7,9 @@
 //! ```
 //! use spuff_core::logging::{self, Level};
 //!
-//! logging::listen(Some(Level::INFO), |record| eprintln!("{} {}: {}", record.level, record.target, record.message))?;
+//! logging::listen(Some(Level::INFO), |record| {
+//!     eprintln!("{} {}: {}", record.level, record.target, record.message);
+//! })?;
 //! logging::set_level(None);
 //! # Ok::<(), logging::Taken>(())
 //! ```

@@ -205,7 +205,8 @@ pub(crate) fn listener_of_part(index: usize, name: &str, began: Instant) -> Opti
 /// ```no_run
 /// # use spuff_core::provider::{Provider, ProviderError};
 /// # async fn example(provider: &dyn Provider) -> Result<(), ProviderError> {
-/// let ready = spuff_core::observe(provider.wait_ready("42"), |seen| println!("{} {}", seen.id, seen.state)).await?;
+/// let wait = provider.wait_ready("42");
+/// let ready = spuff_core::observe(wait, |seen| println!("{} {}", seen.id, seen.state)).await?;
 /// println!("{}", ready.ip);
 /// # Ok(())
 /// # }

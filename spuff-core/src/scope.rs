@@ -154,7 +154,10 @@ pub(crate) async fn made_for_work(
 /// # async fn example() -> Result<(), ProviderError> {
 /// let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env("hetzner")?.into();
 /// let request = InstanceRequest::new("build-1", "fsn1", "cx22");
-/// let address = with_instance(&provider, &request, |machine| async move { Ok::<_, ProviderError>(machine.ip) }).await?;
+/// let address = with_instance(&provider, &request, |machine| async move {
+///     Ok::<_, ProviderError>(machine.ip)
+/// })
+/// .await?;
 /// println!("{address} was used");
 /// # Ok(())
 /// # }

@@ -169,7 +169,8 @@ impl<'a> Wait<'a> {
             let is_new = so_far != SoFar::BatchObservation
                 && absent_until.is_some_and(|time| Instant::now() < time);
             let subject = Subject { id: id.clone(), hint: hint.clone(), is_new };
-            async move { poller.look(room, &subject, so_far == SoFar::Nothing, poll_interval).await }
+            let is_first = so_far == SoFar::Nothing;
+            async move { poller.look(room, &subject, is_first, poll_interval).await }
         };
         self.looking(look, || room.is_accepted(), None).await
     }
@@ -373,8 +374,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn credentials_that_were_accepted_are_refused_for_good_only_when_that_is_said_again_and_again()
-     {
+    async fn accepted_credentials_are_refused_for_good_only_when_that_is_said_again_and_again() {
         let no = || Observation::past(ProviderError::auth("test", "no"));
         let unclear = || Observation::past(ProviderError::unavailable("502"));
         let done = || Ok(Observation::Done(3));

@@ -434,7 +434,9 @@ fn endless(cloud: Cloud) -> Server {
         cloud.reply(
             200,
             &match cloud.name {
-                "digitalocean" => format!(r#"{{"droplets": [{{"id": {at}, "name": "a", "status": "new"}}], "links": {{"pages": {{"next": "x"}}}}}}"#),
+                "digitalocean" => format!(
+                    r#"{{"droplets": [{{"id": {at}, "name": "a", "status": "new"}}], "links": {{"pages": {{"next": "x"}}}}}}"#
+                ),
                 "hetzner" => format!(
                     r#"{{"servers": [{{"id": {at}, "name": "a", "status": "off"}}], "meta": {{"pagination": {{"next_page": {}}}}}}}"#,
                     at + 1

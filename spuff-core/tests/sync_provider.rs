@@ -24,21 +24,51 @@ struct Blocks {
     waits: bool,
 }
 
-#[rustfmt::skip]
 impl SyncProvider for Blocks {
-    fn name(&self) -> &str { self.provider.name() }
-    fn create_instance(&self, request: &InstanceRequest, _: &CancelToken) -> ProviderResult<ProviderInstance> { self.provider.create_instance(request) }
-    fn destroy_instance(&self, id: &str, _: &CancelToken) -> ProviderResult<()> { self.provider.destroy_instance(id) }
-    fn get_instance(&self, id: &str, _: &CancelToken) -> ProviderResult<Option<ProviderInstance>> { self.provider.get_instance(id) }
-    fn list_instances(&self, _: &CancelToken) -> ProviderResult<Vec<ProviderInstance>> { self.provider.list_instances() }
-    fn wait_ready(&self, id: &str, _: &CancelToken) -> ProviderResult<ProviderInstance> {
-        if self.waits { self.provider.wait_ready(id) } else { Err(ProviderError::NotSupported { feature: "wait_ready".to_string() }) }
+    fn name(&self) -> &str {
+        self.provider.name()
     }
-    fn create_snapshot(&self, id: &str, name: &str, _: &CancelToken) -> ProviderResult<Snapshot> { self.provider.create_snapshot(id, name) }
-    fn list_labelled_snapshots(&self, _: &CancelToken) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> { self.provider.list_labelled_snapshots() }
-    fn delete_snapshot(&self, id: &str, _: &CancelToken) -> ProviderResult<()> { self.provider.delete_snapshot(id) }
-    fn get_ssh_keys(&self, _: &CancelToken) -> ProviderResult<Vec<String>> { self.provider.get_ssh_keys() }
-    fn supports_snapshots(&self) -> bool { self.provider.supports_snapshots() }
+    fn create_instance(
+        &self,
+        request: &InstanceRequest,
+        _: &CancelToken,
+    ) -> ProviderResult<ProviderInstance> {
+        self.provider.create_instance(request)
+    }
+    fn destroy_instance(&self, id: &str, _: &CancelToken) -> ProviderResult<()> {
+        self.provider.destroy_instance(id)
+    }
+    fn get_instance(&self, id: &str, _: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
+        self.provider.get_instance(id)
+    }
+    fn list_instances(&self, _: &CancelToken) -> ProviderResult<Vec<ProviderInstance>> {
+        self.provider.list_instances()
+    }
+    fn wait_ready(&self, id: &str, _: &CancelToken) -> ProviderResult<ProviderInstance> {
+        if self.waits {
+            self.provider.wait_ready(id)
+        } else {
+            Err(ProviderError::NotSupported { feature: "wait_ready".to_string() })
+        }
+    }
+    fn create_snapshot(&self, id: &str, name: &str, _: &CancelToken) -> ProviderResult<Snapshot> {
+        self.provider.create_snapshot(id, name)
+    }
+    fn list_labelled_snapshots(
+        &self,
+        _: &CancelToken,
+    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        self.provider.list_labelled_snapshots()
+    }
+    fn delete_snapshot(&self, id: &str, _: &CancelToken) -> ProviderResult<()> {
+        self.provider.delete_snapshot(id)
+    }
+    fn get_ssh_keys(&self, _: &CancelToken) -> ProviderResult<Vec<String>> {
+        self.provider.get_ssh_keys()
+    }
+    fn supports_snapshots(&self) -> bool {
+        self.provider.supports_snapshots()
+    }
 }
 
 #[tokio::test]

@@ -366,8 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_struct_of_an_older_header_is_taken_and_one_of_a_newer_header_where_it_asks_for_nothing_new()
-     {
+    fn a_struct_of_an_older_header_is_taken_and_one_of_a_newer_where_it_asks_for_nothing_new() {
         let word = size_of::<usize>();
         assert_eq!(read(&[2 * word, 5]), Ok((5, 7)), "the older one");
         assert_eq!(read(&[3 * word, 5, 6]), Ok((5, 6)));

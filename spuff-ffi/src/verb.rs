@@ -189,7 +189,9 @@ macro_rules! of_an_id {
     ($($verb:ident -> $made:ty, $about:expr;)*) => {$(
         pub(crate) fn $verb(id: &str) -> Verb<$made> {
             let own = id.to_string();
-            let verb = Verb::new(stringify!($verb), move |provider| async move { provider.$verb(&own).await });
+            let verb = Verb::new(stringify!($verb), move |provider| async move {
+                provider.$verb(&own).await
+            });
             if $about { verb.about(id) } else { verb }
         }
     )*};

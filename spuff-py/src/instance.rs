@@ -67,8 +67,8 @@ pub(crate) struct Instance(pub(crate) ProviderInstance);
 impl Instance {
     #[new]
     #[pyo3(signature = (
-        id, ip=None, status=None, created_at=None, *, name=String::new(), region=String::new(), size=String::new(), labels=None,
-        addresses=Vec::new(), adopted=false
+        id, ip=None, status=None, created_at=None, *, name=String::new(), region=String::new(),
+        size=String::new(), labels=None, addresses=Vec::new(), adopted=false
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn new(

@@ -37,7 +37,9 @@ struct Place {
 #[pymethods]
 impl Candidate {
     #[new]
-    #[pyo3(signature = (provider, region=String::new(), size=String::new(), *, price=None, image=None))]
+    #[pyo3(signature = (
+        provider, region=String::new(), size=String::new(), *, price=None, image=None
+    ))]
     fn new(
         provider: Py<Verbs>,
         region: String,
@@ -172,7 +174,8 @@ macro_rules! verbs {
         /// Starts a machine at the first candidate that has room for it.
         #[pyfunction]
         #[pyo3(signature = (
-            candidates, request=None, /, *, max_price=None, allow_unknown_price=false, timeout=None, on_progress=None, **fields
+            candidates, request=None, /, *, max_price=None, allow_unknown_price=false, timeout=None,
+            on_progress=None, **fields
         ))]
         #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
         pub(crate) fn $one(
@@ -187,16 +190,18 @@ macro_rules! verbs {
         ) -> Given {
             let places = Places::read(candidates, max_price, allow_unknown_price)?;
             let request = InstanceRequest::read(request, fields, py)?;
-            let call = Call::over($face, places, "place_instance").within(timeout).telling(on_progress);
-            call.run(py, |placement| async move { core::place_instance(&placement, &request).await })
+            let call = Call::over($face, places, "place_instance");
+            call.within(timeout).telling(on_progress).run(py, |placement| async move {
+                core::place_instance(&placement, &request).await
+            })
         }
 
         /// Starts many machines, each at the first candidate that has room for it. Gives a `Placed`
         /// or an exception for each.
         #[pyfunction]
         #[pyo3(signature = (
-            candidates, requests, *, max_price=None, allow_unknown_price=false, concurrency=16, on_failure="destroy_failed",
-            wait_ready=false, timeout=None, on_progress=None, **fields
+            candidates, requests, *, max_price=None, allow_unknown_price=false, concurrency=16,
+            on_failure="destroy_failed", wait_ready=false, timeout=None, on_progress=None, **fields
         ))]
         #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
         pub(crate) fn $many(
@@ -215,8 +220,8 @@ macro_rules! verbs {
             let places = Places::read(candidates, max_price, allow_unknown_price)?;
             let requests = fleet::requests(requests, fields)?;
             let options = fleet::options(concurrency, on_failure, wait_ready)?;
-            let call = Call::over($face, places, "place_instances").within(timeout).telling(on_progress);
-            call.run(py, move |placement| async move {
+            let call = Call::over($face, places, "place_instances");
+            call.within(timeout).telling(on_progress).run(py, move |placement| async move {
                 let outcomes = core::place_instances(&placement, &requests, options).await;
                 Ok(Each { ids: Vec::new(), outcomes })
             })

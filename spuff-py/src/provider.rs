@@ -98,7 +98,10 @@ impl Verbs {
     /// Starts a machine and waits until it is ready. One that does not become ready is destroyed,
     /// or with `on_failure="keep"` left as it is. One that was there before, or could only not be
     /// looked at, is left.
-    #[pyo3(signature = (request=None, region_=None, size_=None, /, *, on_failure="destroy", timeout=None, on_progress=None, **fields))]
+    #[pyo3(signature = (
+        request=None, region_=None, size_=None, /, *, on_failure="destroy", timeout=None,
+        on_progress=None, **fields
+    ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn create_and_wait(
         &self,
@@ -262,7 +265,8 @@ impl Verbs {
     /// Ends machines and snapshots that spuff manages: those of which all that is said is true.
     /// Each has a result of its own.
     #[pyo3(signature = (
-        *, expired=false, older_than=None, owner=None, dry_run=false, confirm_within=None, timeout=None, on_progress=None
+        *, expired=false, older_than=None, owner=None, dry_run=false, confirm_within=None,
+        timeout=None, on_progress=None
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn reap(
@@ -285,7 +289,9 @@ impl Verbs {
 
     /// A context manager over a machine: it is made and waited for at the beginning, and destroyed
     /// at the end, whatever happens.
-    #[pyo3(signature = (request=None, region_=None, size_=None, /, *, timeout=None, on_progress=None, **fields))]
+    #[pyo3(signature = (
+        request=None, region_=None, size_=None, /, *, timeout=None, on_progress=None, **fields
+    ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn instance(
         &self,
@@ -346,7 +352,8 @@ impl Verbs {
     /// What `create_instances` sees on its way, to be looped over. `result()` gives the outcomes
     /// afterwards.
     #[pyo3(signature = (
-        requests, *, concurrency=16, on_failure="destroy_failed", wait_ready=false, timeout=None, **fields
+        requests, *, concurrency=16, on_failure="destroy_failed", wait_ready=false, timeout=None,
+        **fields
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn watch_create_instances(

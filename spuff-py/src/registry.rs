@@ -155,7 +155,8 @@ impl ProviderRegistry {
     /// Adds a provider written in Python: `factory(config)` makes it. It takes the place of one of
     /// the same name.
     #[pyo3(signature = (
-        name, factory, *, summary=None, snapshots=None, ssh_keys=None, labels=true, max_user_data=0, token_required=true
+        name, factory, *, summary=None, snapshots=None, ssh_keys=None, labels=true, max_user_data=0,
+        token_required=true
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn register(

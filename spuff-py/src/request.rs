@@ -126,8 +126,8 @@ impl<'py> FromPyObject<'_, 'py> for UserData {
 impl InstanceRequest {
     #[new]
     #[pyo3(signature = (
-        name, region=String::new(), size=String::new(), *, image=None, user_data=None, labels=None, ssh_keys=Vec::new(),
-        idempotency_key=None, owner=None, ttl=None, on_cancel=None
+        name, region=String::new(), size=String::new(), *, image=None, user_data=None, labels=None,
+        ssh_keys=Vec::new(), idempotency_key=None, owner=None, ttl=None, on_cancel=None
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn new(

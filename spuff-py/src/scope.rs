@@ -213,7 +213,8 @@ impl Scope {
             tokio::select! {
                 biased;
                 Ok(made) = &mut made => {
-                    let task = Task(tokio::spawn(async move { Ok(AnyOutcome::new(group.run(work).await)) }));
+                    let work = async move { Ok(AnyOutcome::new(group.run(work).await)) };
+                    let task = Task(tokio::spawn(work));
                     let held = Held { id: id(&made), end, task, process: process::id(), raised };
                     Ok(Ok(Begun { made, held, place }))
                 }

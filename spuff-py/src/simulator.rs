@@ -101,8 +101,8 @@ fn timings(usual: Timings, given: &Bound<'_, PyDict>) -> PyResult<Timings> {
 impl Cloud {
     #[new]
     #[pyo3(signature = (
-        *, speed=1.0, manual=false, seed=0, port=0, rate_limits=false, quota=None, tokens=Vec::new(), kept_requests=None,
-        timings=None
+        *, speed=1.0, manual=false, seed=0, port=0, rate_limits=false, quota=None,
+        tokens=Vec::new(), kept_requests=None, timings=None
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn new(

@@ -28,8 +28,9 @@ impl Outcome for Found {
 /// Runs the suite, or one check of it.
 #[pyfunction]
 #[pyo3(signature = (
-    factory, name, request, absent_id, *, absent_snapshot_id=None, config=None, settling=None, snapshots=true, ssh_keys=false,
-    labels=true, max_user_data=0, default_size=false, idempotent=false, at_once=8, check=None
+    factory, name, request, absent_id, *, absent_snapshot_id=None, config=None, settling=None,
+    snapshots=true, ssh_keys=false, labels=true, max_user_data=0, default_size=false,
+    idempotent=false, at_once=8, check=None
 ))]
 #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
 pub(crate) fn check_provider(

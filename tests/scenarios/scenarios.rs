@@ -2,7 +2,8 @@
 //! `README.md` beside this says how a scenario is written, and what is printed.
 //!
 //! ```sh
-//! cargo run -p spuff-examples --example scenarios -- tests/scenarios/lifecycle.scenario hetzner async
+//! cargo run -p spuff-examples --example scenarios -- \
+//!     tests/scenarios/lifecycle.scenario hetzner async
 //! ```
 #![allow(
     clippy::print_stdout,

@@ -22,7 +22,9 @@ use crate::provider::error::{ProviderError, ProviderResult};
 /// let cancel = CancelToken::new();
 /// let by_hand = cancel.clone();
 /// std::thread::spawn(move || by_hand.cancel());
-/// let ready = provider.run(|provider| async move { cancel.limit("wait_ready", Some("42"), provider.wait_ready("42")).await });
+/// let ready = provider.run(|provider| async move {
+///     cancel.limit("wait_ready", Some("42"), provider.wait_ready("42")).await
+/// });
 /// # ready.map(drop)
 /// # }
 /// ```

@@ -20,8 +20,10 @@ use crate::wait::{Observation, Wait};
 /// # Examples
 /// ```
 /// use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
-/// use spuff_core::provider::{Provider, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts, Snapshot};
-/// use spuff_core::provider::InstanceRequest;
+/// use spuff_core::provider::{
+///     InstanceRequest, Provider, ProviderError, ProviderInstance, ProviderResult,
+///     ProviderTimeouts, Snapshot,
+/// };
 ///
 /// struct Nimbus;
 ///
@@ -29,13 +31,21 @@ use crate::wait::{Observation, Wait};
 ///     fn name(&self) -> &str {
 ///         "nimbus"
 ///     }
-///     fn create_instance(&self, _: &InstanceRequest, _: &CancelToken) -> ProviderResult<ProviderInstance> {
+///     fn create_instance(
+///         &self,
+///         _: &InstanceRequest,
+///         _: &CancelToken,
+///     ) -> ProviderResult<ProviderInstance> {
 ///         Err(ProviderError::capacity("nothing is free"))
 ///     }
 ///     fn destroy_instance(&self, _: &str, _: &CancelToken) -> ProviderResult<()> {
 ///         Ok(())
 ///     }
-///     fn get_instance(&self, _: &str, _: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
+///     fn get_instance(
+///         &self,
+///         _: &str,
+///         _: &CancelToken,
+///     ) -> ProviderResult<Option<ProviderInstance>> {
 ///         Ok(None)
 ///     }
 ///     fn list_instances(&self, _: &CancelToken) -> ProviderResult<Vec<ProviderInstance>> {

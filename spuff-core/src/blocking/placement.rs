@@ -23,7 +23,8 @@ use crate::provider::{InstanceRequest, ProviderResult};
 ///     let hetzner = ProviderRegistry::with_defaults().from_env("hetzner")?.shared()?;
 ///     let places = ["fsn1", "nbg1"].map(|region| Candidate::new(&hetzner, region, "cx22"));
 ///     let request = InstanceRequest::new("web-1", "", "");
-///     let placed = place_instance(&Placement::new(places.into()), &request, |seen| println!("{}", seen.state))?;
+///     let placement = Placement::new(places.into());
+///     let placed = place_instance(&placement, &request, |seen| println!("{}", seen.state))?;
 ///     println!("{}", placed.instance.id);
 ///     Ok(())
 /// }

@@ -243,8 +243,10 @@ pub async fn caught<T>(work: impl Future<Output = ProviderResult<T>>) -> Provide
 /// # fn main() -> Result<(), ProviderError> {
 /// let hetzner = ProviderRegistry::with_defaults().from_env("hetzner")?.shared()?;
 /// let places = ["fsn1", "nbg1"].map(|region| Candidate::new(&hetzner, region, "cx22"));
-/// let (placement, request) = (Placement::new(places.into()), InstanceRequest::new("web-1", "", ""));
-/// let placed = blocking::observe(place_instance(&placement, &request), |seen| println!("{}", seen.state))?;
+/// let placement = Placement::new(places.into());
+/// let request = InstanceRequest::new("web-1", "", "");
+/// let placing = place_instance(&placement, &request);
+/// let placed = blocking::observe(placing, |seen| println!("{}", seen.state))?;
 /// # drop(placed);
 /// # Ok(())
 /// # }

@@ -23,7 +23,8 @@ type Make = dyn Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send
 /// # fn example() -> Result<(), spuff_core::provider::ProviderError> {
 /// let registry = ProviderRegistry::with_defaults();
 /// let request = InstanceRequest::new("", "fsn1", "cx22");
-/// let subject = Subject::registered(&registry, "hetzner", ProviderConfig::new("token"), request, "999999999")?
+/// let config = ProviderConfig::new("token");
+/// let subject = Subject::registered(&registry, "hetzner", config, request, "999999999")?
 ///     .with_settling(Duration::from_secs(30));
 /// # drop(subject);
 /// # Ok(())
@@ -148,10 +149,13 @@ impl Subject {
     ///
     /// # fn example() -> Result<(), spuff_core::provider::ProviderError> {
     /// let registry = ProviderRegistry::with_defaults();
-    /// let (config, request) = (ProviderConfig::new("token"), InstanceRequest::new("", "fsn1", "cx22"));
+    /// let config = ProviderConfig::new("token");
+    /// let request = InstanceRequest::new("", "fsn1", "cx22");
     /// let stranger = config.clone().with_endpoint("http://127.0.0.1:8404");
     /// let subject = Subject::registered(&registry, "hetzner", config, request, "999999999")?
-    ///     .with_stranger(move |timeouts| registry.connect("hetzner", stranger.clone().with_timeouts(timeouts)));
+    ///     .with_stranger(move |timeouts| {
+    ///         registry.connect("hetzner", stranger.clone().with_timeouts(timeouts))
+    ///     });
     /// # drop(subject);
     /// # Ok(())
     /// # }

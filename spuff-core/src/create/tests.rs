@@ -125,7 +125,10 @@ async fn create(
         cancel.leave();
         std::future::pending().await
     };
-    let made = tokio::select! { made = create.make_or_find(read, look) => made, () = leave => unreachable!() };
+    let made = tokio::select! {
+        made = create.make_or_find(read, look) => made,
+        () = leave => unreachable!(),
+    };
     let word = match made {
         Ok((made, origin)) => format!("{made} {origin:?}"),
         Err(error) => error.to_string(),

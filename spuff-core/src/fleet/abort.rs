@@ -68,10 +68,11 @@ where
             Err(error) if error.kind() == ErrorKind::RateLimit && !left.is_zero() => error,
             outcome => return outcome,
         };
+        let pause = error.retry_after().unwrap_or(DEFAULT_RETRY_AFTER).min(left);
         tokio::select! {
             biased;
             () = abort.wait() => return Err(error),
-            () = tokio::time::sleep(error.retry_after().unwrap_or(DEFAULT_RETRY_AFTER).min(left)) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

@@ -151,7 +151,8 @@ pub(super) fn read_image(word: &str) -> ImageSpec {
 /// Runs a future that never waits, inside a runtime.
 pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
     thread_local! {
-        static RUNTIME: Option<Runtime> = tokio::runtime::Builder::new_current_thread().enable_time().build().ok();
+        static RUNTIME: Option<Runtime> =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().ok();
     }
     RUNTIME.with(|runtime| {
         let runtime = runtime.as_ref()?;

@@ -125,8 +125,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Reads a list to its last page once, for a caller that asks by id for what is missing: an item
-    /// that moves between pages during the read may be missed.
+    /// Reads a list to its last page once, for a caller that asks by id for what is missing: an
+    /// item that moves between pages during the read may be missed.
     pub(crate) fn in_one_pass(mut self) -> Self {
         self.one_pass = true;
         self

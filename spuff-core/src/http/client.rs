@@ -360,7 +360,12 @@ impl HttpClient {
         let late = |_| Err(ProviderError::timeout(Operation::FindCredentials, deadline.elapsed()));
         authorized.unwrap_or_else(late).map_err(Failure::NotSent)?;
         let secrets = secret::sent_with(&head.headers);
-        let span = debug_span!("request", provider = self.dialect.provider(), method = %call.method, path = %call.path);
+        let span = debug_span!(
+            "request",
+            provider = self.dialect.provider(),
+            method = %call.method,
+            path = %call.path,
+        );
         let reply = self.exchange(call, head, deadline).instrument(span).await?;
         permit.told(&reply.headers);
         self.is_told.store(false, Ordering::Release);
@@ -409,7 +414,12 @@ impl HttpClient {
         let TransportError { sent, cause } = match self.connection.send(request, within).await {
             Ok(response) => {
                 let (head, body) = response.into_parts();
-                debug!(status = head.status.as_u16(), bytes = body.len(), elapsed = ?began.elapsed(), "reply");
+                debug!(
+                    status = head.status.as_u16(),
+                    bytes = body.len(),
+                    elapsed = ?began.elapsed(),
+                    "reply"
+                );
                 return Ok(Reply { status: head.status.as_u16(), headers: head.headers, body });
             }
             Err(error) => error,

@@ -93,7 +93,8 @@ const OPTIONS: [&str; 5] = ["profile", "regions", "subnet", "security_group", "s
 /// ```
 /// use spuff_core::provider::{AwsProvider, Provider, ProviderTimeouts};
 ///
-/// let provider = AwsProvider::new("AKIAEXAMPLE:example/secret", ProviderTimeouts::default()).unwrap();
+/// let timeouts = ProviderTimeouts::default();
+/// let provider = AwsProvider::new("AKIAEXAMPLE:example/secret", timeouts).unwrap();
 /// assert_eq!(provider.name(), "aws");
 /// ```
 ///

@@ -64,7 +64,8 @@ const CLOCKS_APART: Duration = Duration::from_secs(5);
 /// ```
 /// use spuff_core::provider::{DigitalOceanProvider, Provider, ProviderTimeouts};
 ///
-/// let provider = DigitalOceanProvider::new("dop_v1_example", ProviderTimeouts::default()).unwrap();
+/// let timeouts = ProviderTimeouts::default();
+/// let provider = DigitalOceanProvider::new("dop_v1_example", timeouts).unwrap();
 /// assert_eq!(provider.name(), "digitalocean");
 /// ```
 ///

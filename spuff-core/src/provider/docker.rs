@@ -95,7 +95,8 @@ const SETTLING: Duration = Duration::from_secs(2);
 /// ```
 /// use spuff_core::provider::{DockerProvider, Provider, ProviderTimeouts};
 ///
-/// let provider = DockerProvider::new("unix:///var/run/docker.sock", ProviderTimeouts::default()).unwrap();
+/// let timeouts = ProviderTimeouts::default();
+/// let provider = DockerProvider::new("unix:///var/run/docker.sock", timeouts).unwrap();
 /// assert_eq!(provider.name(), "docker");
 /// ```
 ///

@@ -404,8 +404,10 @@ impl ProviderError {
     /// use std::time::Duration;
     /// use spuff_core::provider::ProviderError;
     ///
-    /// assert!(ProviderError::timeout("wait_ready", Duration::from_secs(300)).is_instance_failure("42"));
-    /// assert!(!ProviderError::auth("hetzner", "the token has been revoked").is_instance_failure("42"));
+    /// let late = ProviderError::timeout("wait_ready", Duration::from_secs(300));
+    /// assert!(late.is_instance_failure("42"));
+    /// let refused = ProviderError::auth("hetzner", "the token has been revoked");
+    /// assert!(!refused.is_instance_failure("42"));
     /// ```
     pub fn is_instance_failure(&self, id: &str) -> bool {
         match self {

@@ -407,7 +407,8 @@ impl InstanceStatus {
     /// use spuff_core::provider::InstanceStatus;
     ///
     /// assert_eq!(InstanceStatus::from_word("running"), InstanceStatus::Active);
-    /// assert_eq!(InstanceStatus::from_word("migrating"), InstanceStatus::Unknown("migrating".to_string()));
+    /// let unknown = InstanceStatus::Unknown("migrating".to_string());
+    /// assert_eq!(InstanceStatus::from_word("migrating"), unknown);
     /// ```
     pub fn from_word(word: &str) -> Self {
         match word {

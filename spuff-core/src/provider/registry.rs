@@ -18,7 +18,8 @@ pub use super::config::ProviderType;
 /// # Examples
 /// ```
 /// use spuff_core::provider::{
-///     Provider, ProviderError, ProviderFactory, ProviderRegistry, ProviderResult, ProviderTimeouts, ProviderType,
+///     Provider, ProviderError, ProviderFactory, ProviderRegistry, ProviderResult,
+///     ProviderTimeouts, ProviderType,
 /// };
 ///
 /// struct Acme;
@@ -29,7 +30,8 @@ pub use super::config::ProviderType;
 ///     }
 ///
 ///     fn create(&self, token: &str, _: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
-///         Err(ProviderError::auth("acme", format!("a token of {} bytes is not one of ours", token.len())))
+///         let message = format!("a token of {} bytes is not one of ours", token.len());
+///         Err(ProviderError::auth("acme", message))
 ///     }
 /// }
 ///
@@ -224,7 +226,8 @@ impl Default for Capabilities {
 /// use spuff_core::provider::{ProviderError, ProviderRegistry, ProviderTimeouts, ProviderType};
 ///
 /// let registry = ProviderRegistry::with_defaults();
-/// assert_eq!(registry.is_registered(ProviderType::Hetzner), ProviderType::Hetzner.is_implemented());
+/// let hetzner = ProviderType::Hetzner;
+/// assert_eq!(registry.is_registered(hetzner), hetzner.is_implemented());
 /// let error = registry.create_by_name("nimbus", "token", ProviderTimeouts::default()).err();
 /// assert!(matches!(error, Some(ProviderError::UnknownProvider { .. })));
 /// ```

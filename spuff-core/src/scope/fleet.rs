@@ -88,8 +88,12 @@ impl std::error::Error for FleetError {
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env("hetzner")?.into();
-/// let requests: Vec<_> = (0..5).map(|n| InstanceRequest::new(format!("test-{n}"), "fsn1", "cx22")).collect();
-/// let used = with_instances(&provider, &requests, 16, |machines| async move { Ok::<_, FleetError>(machines.len()) }).await?;
+/// let request = |n| InstanceRequest::new(format!("test-{n}"), "fsn1", "cx22");
+/// let requests: Vec<_> = (0..5).map(request).collect();
+/// let used = with_instances(&provider, &requests, 16, |machines| async move {
+///     Ok::<_, FleetError>(machines.len())
+/// })
+/// .await?;
 /// println!("{used} machines were used");
 /// # Ok(())
 /// # }

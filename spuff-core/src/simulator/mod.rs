@@ -18,7 +18,8 @@
 //! let provider = cloud.provider("hetzner")?;
 //! let machine = provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await?;
 //!
-//! cloud.inject(Fault::ServerError { status: 503, committed: false }.once("hetzner", Route::GetInstance));
+//! let fault = Fault::ServerError { status: 503, committed: false };
+//! cloud.inject(fault.once("hetzner", Route::GetInstance));
 //! let machine = provider.wait_ready(&machine.id).await?;
 //! println!("{} is at {}, which leads nowhere", machine.name, machine.ip);
 //!

@@ -73,7 +73,11 @@ impl Timings {
 ///
 /// let mut slow = Timings::usual("hetzner");
 /// slow.boot = Duration::from_secs(600);
-/// let cloud = Options::default().with_clock(Clock::Fast(60.0)).with_seed(7).with_timings("hetzner", slow).start()?;
+/// let cloud = Options::default()
+///     .with_clock(Clock::Fast(60.0))
+///     .with_seed(7)
+///     .with_timings("hetzner", slow)
+///     .start()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -58,23 +58,28 @@ impl Server {
             std::thread::Builder::new().name("spuff-simulator".to_string()),
             move || {
                 runtime.block_on(async move {
-                let Ok(listener) = TcpListener::from_std(listener) else { return };
-                loop {
-                    tokio::select! {
-                        _ = &mut stopped => return,
-                        accepted = listener.accept() => match accepted {
-                            Ok((stream, _)) => {
-                                // Replies are small; Nagle's algorithm would delay them.
-                                let _ = stream.set_nodelay(true);
-                                tokio::spawn(connection(TokioIo::new(stream), engine.clone(), Counted::new(counter.clone())));
-                            }
-                            // Too many open files, or the client has already left: keep serving
-                            // others.
-                            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-                        },
+                    let Ok(listener) = TcpListener::from_std(listener) else { return };
+                    loop {
+                        tokio::select! {
+                            _ = &mut stopped => return,
+                            accepted = listener.accept() => match accepted {
+                                Ok((stream, _)) => {
+                                    // Replies are small; Nagle's algorithm would delay them.
+                                    let _ = stream.set_nodelay(true);
+                                    let counted = Counted::new(counter.clone());
+                                    tokio::spawn(connection(
+                                        TokioIo::new(stream),
+                                        engine.clone(),
+                                        counted,
+                                    ));
+                                }
+                                // Too many open files, or the client has already left: keep serving
+                                // others.
+                                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                            },
+                        }
                     }
-                }
-            });
+                });
             },
         )?;
         Ok(Self { address, open, stop: Some(stop), thread: Some(thread) })

@@ -180,7 +180,11 @@ async fn a_snapshot_that_cannot_be_tagged_is_named_and_known_by_its_key() {
         .mount(&server)
         .await;
     listed(json!([snapshot("101", "nightly", "2026-01-05T10:00:02Z")])).mount(&server).await;
-    let action = |status: &str| json!({"action": {"id": 36, "status": status, "started_at": "2026-01-05T10:00:00Z"}});
+    let action = |status: &str| {
+        json!({
+            "action": {"id": 36, "status": status, "started_at": "2026-01-05T10:00:00Z"}
+        })
+    };
     Mock::given(method("POST"))
         .and(path("/v2/droplets/7/actions"))
         .respond_with(reply(201, action("in-progress")))

@@ -154,7 +154,10 @@ async fn what_cannot_run_is_never_active_and_ends_early_with_the_reason() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let error = tokio::select! { made = cut_off.create_instance(&wanted) => made.unwrap_err(), () = looking => unreachable!() };
+    let error = tokio::select! {
+        made = cut_off.create_instance(&wanted) => made.unwrap_err(),
+        () = looking => unreachable!(),
+    };
     let ProviderError::AfterCreate {
         instance_id: id, exists: true, source, cleanup: Some(_), ..
     } = &error

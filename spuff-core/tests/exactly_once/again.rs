@@ -199,10 +199,14 @@ async fn one_that_all_have_left_is_destroyed() {
         let request = keyed(name).with_on_cancel(OnCancel::Destroy);
         let one = provider(&cloud, name);
         let two = provider(&cloud, name);
+        let leaving = async {
+            has_left(&cloud, name).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
         tokio::select! {
             made = one.create_instance(&request) => panic!("{name}: {made:?}"),
             made = two.create_instance(&request) => panic!("{name}: {made:?}"),
-            () = async { has_left(&cloud, name).await; tokio::time::sleep(Duration::from_millis(50)).await } => {}
+            () = leaving => {}
         }
         settled().await;
         assert_eq!(alive(&cloud), Vec::<String>::new(), "{name}");

@@ -170,10 +170,16 @@ async fn a_destroy_that_nobody_waits_for_is_not_given_up_when_it_is_refused_for_
             .inject(Fault::Unauthorized.everywhere().at(name).on(Route::DestroyInstance).times(2));
         let provider = provider(&cloud, name);
         let request = request(name, "web-1");
+        let asked = async {
+            while cloud.route_count(name, Route::CreateInstance) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
         tokio::select! {
-            created = provider.create_instance(&request) => panic!("{name}: it was not dropped in \
-             the middle: {created:?}"),
-            () = async { while cloud.route_count(name, Route::CreateInstance) == 0 { tokio::time::sleep(Duration::from_millis(1)).await } } => {}
+            created = provider.create_instance(&request) => {
+                panic!("{name}: it was not dropped in the middle: {created:?}")
+            }
+            () = asked => {}
         }
         settled().await;
         assert_eq!((cloud.hits(refused), alive(&cloud).len()), (2, 0), "{name}");

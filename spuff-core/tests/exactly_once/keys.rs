@@ -292,7 +292,9 @@ async fn a_key_whose_machine_is_about_to_be_destroyed_is_given_another_one() {
                 }
             };
             tokio::select! {
-                made = create_and_wait(&provider, &keyed, OnFailure::Destroy) => panic!("{name}: {made:?}"),
+                made = create_and_wait(&provider, &keyed, OnFailure::Destroy) => {
+                    panic!("{name}: {made:?}")
+                }
                 () = waits => {}
             }
             let first = alive(&cloud);

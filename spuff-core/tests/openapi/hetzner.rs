@@ -119,7 +119,8 @@ fn without_datacenter(document: &mut Document) {
         .unwrap()
         .remove("datacenter")
         .unwrap();
-    let create = "/paths/~1servers/post/responses/201/content/application~1json/examples/default/value/server";
+    let create = "/paths/~1servers/post/responses/201/content/application~1json\
+        /examples/default/value/server";
     document.part(create).as_object_mut().unwrap().remove("datacenter").unwrap();
 }
 

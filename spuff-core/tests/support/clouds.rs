@@ -134,8 +134,8 @@ impl Cloud {
             <rootDeviceType>ebs</rootDeviceType></item></imagesSet></DescribeImagesResponse>";
         let size = "<DescribeInstanceTypesResponse><requestId>r-5</requestId><instanceTypeSet>\
             <item><instanceType>t3.micro</instanceType>\
-            <processorInfo><supportedArchitectures>\
-            <item>x86_64</item></supportedArchitectures></processorInfo></item></instanceTypeSet>\
+            <processorInfo><supportedArchitectures><item>x86_64</item>\
+            </supportedArchitectures></processorInfo></item></instanceTypeSet>\
             </DescribeInstanceTypesResponse>";
         match self.name {
             "aws" if asked.body.contains("Action=DescribeImages") => Some(self.reply(200, image)),

@@ -67,22 +67,28 @@ impl Steady {
             "server_type": {
                 "id": 1, "name": "cx22", "description": "CX22", "cores": 2, "memory": 4.0,
                 "disk": 40, "deprecated": false,
-                "prices": [{"location": "fsn1", "price_hourly": {"net": "1.0000", "gross": "1.1900"},
-                            "price_monthly": {"net": "1.0000", "gross": "1.1900"},
-                            "included_traffic": 654_321,
-                            "price_per_tb_traffic": {"net": "1.0000", "gross": "1.1900"}}],
+                "prices": [{
+                    "location": "fsn1", "price_hourly": {"net": "1.0000", "gross": "1.1900"},
+                    "price_monthly": {"net": "1.0000", "gross": "1.1900"},
+                    "included_traffic": 654_321,
+                    "price_per_tb_traffic": {"net": "1.0000", "gross": "1.1900"}
+                }],
                 "storage_type": "local", "cpu_type": "shared", "category": "cost_optimized",
                 "architecture": "x86"
             },
-            "location": {"id": 1, "name": "fsn1", "description": "Falkenstein DC Park \
-             1", "country": "DE", "city": "Falkenstein",
-                         "latitude": 50.47612, "longitude": 12.370071,
-                         "network_zone": "eu-central"},
-            "image": {"id": 4711, "type": "system", "status": "available", "name": "ubuntu-24.04", "description": "Ubuntu 24.04",
-                      "image_size": 2.3, "disk_size": 10, "created": "2026-01-30T23:55:00+00:00",
-                      "created_from": null, "bound_to": null, "os_flavor": "ubuntu",
-                      "os_version": "24.04", "rapid_deploy": false, "protection": {"delete": false},
-                      "deprecated": null, "deleted": null, "labels": {}, "architecture": "x86"},
+            "location": {
+                "id": 1, "name": "fsn1", "description": "Falkenstein DC Park 1", "country": "DE",
+                "city": "Falkenstein", "latitude": 50.47612, "longitude": 12.370071,
+                "network_zone": "eu-central"
+            },
+            "image": {
+                "id": 4711, "type": "system", "status": "available", "name": "ubuntu-24.04",
+                "description": "Ubuntu 24.04", "image_size": 2.3, "disk_size": 10,
+                "created": "2026-01-30T23:55:00+00:00", "created_from": null, "bound_to": null,
+                "os_flavor": "ubuntu", "os_version": "24.04", "rapid_deploy": false,
+                "protection": {"delete": false}, "deprecated": null, "deleted": null, "labels": {},
+                "architecture": "x86"
+            },
             "iso": null, "rescue_enabled": false, "locked": false, "backup_window": null,
             "outgoing_traffic": 123_456, "ingoing_traffic": 123_456, "included_traffic": 654_321,
             "protection": {"delete": false, "rebuild": false},

@@ -171,8 +171,13 @@ fn requests(input: &[u8]) {
         Reach::Direct,
     );
     let seen = listed.map(|seen| (seen.instance.name, seen.instance.size, seen.instance.labels));
-    let is_same = matches!(&seen, Some((name, size, labels)) if *name == request.name && *size == request.size
-        && request.labels.iter().all(|(key, value)| labels.get(key) == Some(value)));
+    let is_same = matches!(
+        &seen,
+        Some((name, size, labels))
+            if *name == request.name
+                && *size == request.size
+                && request.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+    );
     assert!(is_same, "{request:?} is seen as {seen:?}");
 }
 

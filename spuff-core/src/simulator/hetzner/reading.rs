@@ -94,7 +94,11 @@ fn pricing() -> Value {
         };
         LOCATIONS.iter().map(at).collect()
     };
-    let server_type = |server_type: &ServerType| json!({"id": server_type.id, "name": server_type.name, "prices": server_type.prices});
+    let server_type = |server_type: &ServerType| {
+        json!({
+            "id": server_type.id, "name": server_type.name, "prices": server_type.prices
+        })
+    };
     json!({
         "currency": "EUR",
         "vat_rate": "19.000000",

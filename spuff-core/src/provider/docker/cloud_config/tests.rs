@@ -207,7 +207,8 @@ bootcmd: [date]
         .iter()
         .map(|step| step.split([' ', '\'']).nth(2).unwrap_or_default().to_string())
         .collect();
-    let expected = "bootcmd|date|write_files[1]|groups[0].staff|users[0]|users[0].lock_passwd|groups[0].staff|ssh_authorized_keys|\
+    let expected = "bootcmd|date|write_files[1]|groups[0].staff|users[0]|users[0].lock_passwd|\
+                    groups[0].staff|ssh_authorized_keys|\
                     package_update|packages|timezone|write_files[0]|runcmd|date|%s\\n";
     let found = found.join("|").replace("||", "|");
     assert_eq!(found, expected, "{}", text(config));

@@ -34,7 +34,7 @@ pub(crate) use room::{Room, is_leaving};
 pub(crate) use under_way::{About, Here, Site};
 pub use under_way::{Group, UnderWay, settled, under_way};
 
-use crate::http::{Call, Deadline, Failure, HttpClient, Reply, Sight};
+use crate::http::{Call, Deadline, Failure, HttpClient, ReadLag, Reply};
 use crate::progress;
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
@@ -111,7 +111,7 @@ pub(crate) trait CreateCall: Send + Sync {
     /// The name of the operation.
     fn operation(&self) -> Operation;
 
-    fn sight(&self) -> Sight;
+    fn read_lag(&self) -> ReadLag;
 
     /// Sends the request, and sends it again if it was certainly not carried out. Does not send it
     /// again after the caller has left.
@@ -126,8 +126,8 @@ impl CreateCall for (&HttpClient, Call<'_>) {
         self.1.operation
     }
 
-    fn sight(&self) -> Sight {
-        self.0.sight()
+    fn read_lag(&self) -> ReadLag {
+        self.0.read_lag()
     }
 
     async fn send(&self, cancel: &Cancel) -> Result<Reply, Failure> {
@@ -194,7 +194,7 @@ impl<M: CreateCall> Create<'_, M> {
     where
         F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
-        let mut pauses = Pauses::new(self.call.sight().poll_interval);
+        let mut pauses = Pauses::new(self.call.read_lag().poll_interval);
         let mut unclear: Option<ProviderError> = None;
         let mut unseen_since = None;
         loop {
@@ -274,7 +274,7 @@ impl<M: CreateCall> Create<'_, M> {
         let unknown = |candidates: &[String], why: &str| self.unknown(Some(cause), why, candidates);
         match poll_until_visible(
             Deadline::after(PERSISTENCE),
-            self.call.sight(),
+            self.call.read_lag(),
             false,
             look,
             unknown,
@@ -338,7 +338,7 @@ impl<M: CreateCall> Create<'_, M> {
                 if !self.create_key.is_caller_supplied() || self.dedup == Dedup::ByCloud =>
             {
                 if unseen_since.get_or_insert_with(Instant::now).elapsed()
-                    >= self.call.sight().settling
+                    >= self.call.read_lag().consistency_delay
                 {
                     return false;
                 }
@@ -378,7 +378,7 @@ impl<M: CreateCall> Create<'_, M> {
         F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
         let unknown = |candidates: &[String], why: &str| self.unknown(cause, why, candidates);
-        poll_until_visible(self.deadline, self.call.sight(), false, look, unknown).await
+        poll_until_visible(self.deadline, self.call.read_lag(), false, look, unknown).await
     }
 
     fn unknown(
@@ -401,7 +401,7 @@ impl<M: CreateCall> Create<'_, M> {
 /// # Errors
 /// [`ProviderError::UnknownOutcome`] if the polls fail or show several candidates.
 pub(crate) async fn resolve<T, F>(
-    sight: Sight,
+    read_lag: ReadLag,
     operation: Operation,
     key: &str,
     limit: Duration,
@@ -419,7 +419,7 @@ where
         .with_candidates(candidates)
     };
     // Wait even if lists do not lag: the request may still be in transit or in progress.
-    Ok(poll_until_visible(Deadline::after(limit), sight, true, look, unknown).await?.ours())
+    Ok(poll_until_visible(Deadline::after(limit), read_lag, true, look, unknown).await?.ours())
 }
 
 /// The result of polling for a resource.
@@ -444,7 +444,7 @@ const DENIALS: u32 = 3;
 /// early.
 async fn poll_until_visible<T, F>(
     deadline: Deadline,
-    sight: Sight,
+    read_lag: ReadLag,
     prompt: bool,
     look: impl Fn() -> F,
     unknown: impl Fn(&[String], &str) -> ProviderError,
@@ -453,7 +453,7 @@ where
     F: Future<Output = ProviderResult<Lookup<T>>> + Send,
 {
     let mut since = Instant::now();
-    let mut pauses = Pauses::new(sight.poll_interval);
+    let mut pauses = Pauses::new(read_lag.poll_interval);
     let mut empty = 0;
     let mut denied = 0;
     let mut was_unsure = false;
@@ -476,8 +476,8 @@ where
                         empty += 1;
                         // The parts of a slow poll may be as old as its start.
                         let is_old_enough =
-                            asked.saturating_duration_since(since) >= sight.settling;
-                        if sight.settling.is_zero() || (empty >= 2 && is_old_enough) {
+                            asked.saturating_duration_since(since) >= read_lag.consistency_delay;
+                        if read_lag.consistency_delay.is_zero() || (empty >= 2 && is_old_enough) {
                             return if let Lookup::Others(made) = found {
                                 made.map(Looked::Ours)
                             } else {
@@ -521,15 +521,15 @@ where
     W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
 {
     let owner = provider.clone();
-    let unwanted =
-        move |made: ProviderInstance| async move { unwanted(&owner, &made, on_cancel).await };
+    let on_abandoned =
+        move |made: ProviderInstance| async move { on_abandoned(&owner, &made, on_cancel).await };
     let about = About::new(Operation::CreateInstance, provider.name(), "");
-    run_to_completion(about, |cancel| work(provider.clone(), cancel), unwanted).await
+    run_to_completion(about, |cancel| work(provider.clone(), cancel), on_abandoned).await
 }
 
 /// Destroys or keeps the instance of an abandoned create, as the request says. Keeps an adopted
 /// instance: it may be in use.
-pub(crate) async fn unwanted(
+pub(crate) async fn on_abandoned(
     provider: &dyn Provider,
     made: &ProviderInstance,
     on_cancel: OnCancel,
@@ -537,7 +537,7 @@ pub(crate) async fn unwanted(
     if on_cancel == OnCancel::Keep || made.adopted {
         debug!(id = made.id, adopted = made.adopted, "the instance of a dropped create is kept");
     } else {
-        end(provider, &made.id).await;
+        destroy_with_retry(provider, &made.id).await;
     }
 }
 
@@ -547,7 +547,7 @@ const PERSISTENCE: Duration = Duration::from_secs(600);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// Destroys an instance that no caller waits for, and retries, because no caller would.
-pub(crate) async fn end(provider: &dyn Provider, id: &str) {
+pub(crate) async fn destroy_with_retry(provider: &dyn Provider, id: &str) {
     About::new(Operation::DestroyInstance, provider.name(), id).here();
     let _ending = Ending::begin(provider.name(), id);
     let deadline = Deadline::after(PERSISTENCE);

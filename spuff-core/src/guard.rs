@@ -182,7 +182,7 @@ impl Drop for InstanceGuard {
         // Mark it now, because the background task may start later.
         let ending = Ending::begin(provider.name(), &id);
         background(&self.site, about, async move {
-            create::end(&*provider, &id).await;
+            create::destroy_with_retry(&*provider, &id).await;
             drop(ending);
         });
     }

@@ -79,7 +79,7 @@ pub(crate) struct Wait<'a> {
     pub(crate) deadline: Deadline,
     pub(crate) poll_interval: Duration,
     /// Before this time, an absence is ignored, because the resource was just created.
-    pub(crate) absent_until: Option<Instant>,
+    pub(crate) grace_until: Option<Instant>,
     /// The same, for a resource whose creation time is unknown.
     unseen_until: Option<Instant>,
 }
@@ -94,25 +94,27 @@ impl<'a> Wait<'a> {
     ) -> Self {
         let deadline = Deadline::after(limit);
         let poll_interval = timeouts.poll_interval;
-        Self { operation, subject, deadline, poll_interval, absent_until: None, unseen_until: None }
+        Self { operation, subject, deadline, poll_interval, grace_until: None, unseen_until: None }
     }
 
     /// Ignores an absence before `time`.
-    pub(crate) fn absent_until(mut self, time: Option<Instant>) -> Self {
-        self.absent_until = time;
+    pub(crate) fn grace_until(mut self, time: Option<Instant>) -> Self {
+        self.grace_until = time;
         self
     }
 
-    /// Ignores the absence of a resource that was never seen, for `settling` but at most half of
+    /// Ignores the absence of a resource that was never seen, for `consistency_delay` but at most half of
     /// the remaining time: another client may have just created it.
-    pub(crate) fn unseen_for(mut self, settling: Duration) -> Self {
-        self.unseen_until =
-            Some(number::later(Instant::now(), settling.min(self.deadline.remaining() / 2)));
+    pub(crate) fn unseen_for(mut self, consistency_delay: Duration) -> Self {
+        self.unseen_until = Some(number::later(
+            Instant::now(),
+            consistency_delay.min(self.deadline.remaining() / 2),
+        ));
         self
     }
 
     fn bears_with_absence(&self) -> bool {
-        self.absent_until.max(self.unseen_until).is_some_and(|time| Instant::now() < time)
+        self.grace_until.max(self.unseen_until).is_some_and(|time| Instant::now() < time)
     }
 
     /// Deletes the resource at `path`, sending again while it is busy, until a reply confirms it.
@@ -162,12 +164,12 @@ impl<'a> Wait<'a> {
         poller: &Arc<SharedPoller<R>>,
         hint: R::Hint,
     ) -> ProviderResult<R::Thing> {
-        let (id, poll_interval, absent_until) =
-            (self.subject.1.to_string(), self.poll_interval, self.absent_until);
+        let (id, poll_interval, grace_until) =
+            (self.subject.1.to_string(), self.poll_interval, self.grace_until);
         let room = &Arc::new(room.clone());
         let look = |so_far: SoFar| {
             let is_new = so_far != SoFar::BatchObservation
-                && absent_until.is_some_and(|time| Instant::now() < time);
+                && grace_until.is_some_and(|time| Instant::now() < time);
             let subject = Subject { id: id.clone(), hint: hint.clone(), is_new };
             let is_first = so_far == SoFar::Nothing;
             async move { poller.look(room, &subject, is_first, poll_interval).await }
@@ -292,7 +294,7 @@ mod tests {
         Ok(Observation::Pending("booting".to_string()))
     }
 
-    const SETTLING: Duration = Duration::from_secs(60);
+    const CONSISTENCY_DELAY: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
     async fn ends_when_done_and_bears_with_passing_errors() {
@@ -330,8 +332,9 @@ mod tests {
             run(wait(300, Duration::from_secs(5)), vec![|| Ok(Observation::Absent)]).await;
         assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 1);
 
-        let new =
-            || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
+        let new = || {
+            wait(300, Duration::from_secs(5)).grace_until(Some(Instant::now() + CONSISTENCY_DELAY))
+        };
         let (result, _) = run(
             new(),
             vec![|| Ok(Observation::Absent), || Ok(Observation::Absent), || {
@@ -350,7 +353,8 @@ mod tests {
         let began = Instant::now();
         let (result, _) = run(new(), vec![|| Ok(Observation::Absent)]).await;
         assert!(
-            matches!(result, Err(ProviderError::NotFound { .. })) && began.elapsed() >= SETTLING
+            matches!(result, Err(ProviderError::NotFound { .. }))
+                && began.elapsed() >= CONSISTENCY_DELAY
         );
     }
 
@@ -430,7 +434,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_absence_of_what_was_never_seen_is_borne_for_a_while() {
-        let unseen = |limit| wait(limit, Duration::from_secs(5)).unseen_for(SETTLING);
+        let unseen = |limit| wait(limit, Duration::from_secs(5)).unseen_for(CONSISTENCY_DELAY);
         let (result, _) = run(
             unseen(300),
             vec![|| Ok(Observation::Absent), || Ok(Observation::Absent), || {
@@ -444,7 +448,7 @@ mod tests {
             matches!(result, Err(ProviderError::NotFound { .. })) && looks == 2,
             "seen, then gone"
         );
-        for (limit, borne) in [(300, SETTLING), (60, SETTLING / 2)] {
+        for (limit, borne) in [(300, CONSISTENCY_DELAY), (60, CONSISTENCY_DELAY / 2)] {
             let began = Instant::now();
             let (result, _) = run(unseen(limit), vec![|| Ok(Observation::Absent)]).await;
             let spent = began.elapsed();
@@ -501,8 +505,9 @@ mod tests {
     async fn a_list_is_told_whether_it_need_not_show_a_thing_yet() {
         const ABSENT: fn() -> ProviderResult<Observation<u32>> = || Ok(Observation::Absent);
         const DONE: fn() -> ProviderResult<Observation<u32>> = || Ok(Observation::Done(3));
-        let new =
-            || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
+        let new = || {
+            wait(300, Duration::from_secs(5)).grace_until(Some(Instant::now() + CONSISTENCY_DELAY))
+        };
         let (waited, asked) = together(new(), false, &[ABSENT, pending, DONE]).await;
         assert_eq!((waited.unwrap(), asked), (3, vec![true, true, false]), "it was seen");
         let (waited, asked) =

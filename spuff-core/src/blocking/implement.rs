@@ -194,12 +194,12 @@ impl<P: SyncProvider> FromSync<P> {
         }
     }
 
-    /// Runs a create to its end, even if its caller leaves; `unwanted` then handles the result.
+    /// Runs a create to its end, even if its caller leaves; `on_abandoned` then handles the result.
     async fn make<T, U>(
         &self,
         about: About,
         verb: impl FnOnce(&P, &CancelToken) -> ProviderResult<T> + Send + 'static,
-        unwanted: impl FnOnce(Self, T) -> U + Send + 'static,
+        on_abandoned: impl FnOnce(Self, T) -> U + Send + 'static,
     ) -> ProviderResult<T>
     where
         T: Send + 'static,
@@ -210,7 +210,7 @@ impl<P: SyncProvider> FromSync<P> {
         let this = self.clone();
         let ender = self.clone();
         let work = move |_| async move { this.run(cancel, verb).await };
-        let outcome = run_to_completion(about, work, move |made| unwanted(ender, made)).await;
+        let outcome = run_to_completion(about, work, move |made| on_abandoned(ender, made)).await;
         guard.disarm();
         outcome
     }
@@ -229,12 +229,12 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
             if request.idempotency_key.is_some() { OnCancel::Keep } else { request.cancellation() };
         let fate = request.cancellation();
         let request = request.clone();
-        let unwanted = move |this: Self, made: Result<ProviderInstance, ProviderError>| async move {
+        let on_abandoned = move |this: Self, made: Result<ProviderInstance, ProviderError>| async move {
             match made {
-                Ok(made) => create::unwanted(&this, &made, fate).await,
+                Ok(made) => create::on_abandoned(&this, &made, fate).await,
                 Err(ProviderError::AfterCreate { instance_id, exists: true, .. }) => {
                     let made = ProviderInstance { id: instance_id, ..ProviderInstance::default() };
-                    create::unwanted(&this, &made, half).await;
+                    create::on_abandoned(&this, &made, half).await;
                 }
                 Err(_) => {}
             }
@@ -247,7 +247,7 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
             Err(error @ ProviderError::AfterCreate { .. }) => Ok(Err(error)),
             outcome => outcome.map(Ok),
         };
-        self.make(about, create, unwanted).await?
+        self.make(about, create, on_abandoned).await?
     }
 
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {

@@ -36,21 +36,21 @@ struct State {
     /// Threads that drive the runtime, or are ready to.
     drivers: usize,
     /// Threads of other runtimes, which may wait but not drive.
-    guests: usize,
+    foreign_threads: usize,
     /// The number of calls so far.
     calls: u64,
-    keeper: Keeper,
+    fallback: FallbackDriver,
 }
 
 /// What a calling thread does for the runtime.
 #[derive(Clone, Copy)]
 enum Role {
     Driver,
-    Guest,
+    ForeignThread,
 }
 
 #[derive(Default, PartialEq, Eq, Clone, Copy)]
-enum Keeper {
+enum FallbackDriver {
     /// Another thread drives.
     #[default]
     Asleep,
@@ -70,10 +70,10 @@ impl Engine {
             .get_or_init(|| Self::new().map_err(|error| error.to_string()))
             .as_ref()
             .map_err(failed)?;
-        let keeper =
+        let fallback =
             || signals::spawn(thread::Builder::new().name("spuff".to_string()), || engine.keep());
         KEEPER
-            .get_or_init(|| keeper().map(drop).map_err(|error| error.to_string()))
+            .get_or_init(|| fallback().map(drop).map_err(|error| error.to_string()))
             .as_ref()
             .map_err(failed)?;
         Ok(engine)
@@ -100,13 +100,13 @@ impl Engine {
     fn keep(&self) {
         loop {
             let mut state = self.lock();
-            while state.drivers > 0 || state.guests == 0 {
+            while state.drivers > 0 || state.foreign_threads == 0 {
                 if state.drivers > 0 {
-                    state.keeper = Keeper::Asleep;
+                    state.fallback = FallbackDriver::Asleep;
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
-                state.keeper = Keeper::Watching;
+                state.fallback = FallbackDriver::Watching;
                 let calls = state.calls;
                 state = self
                     .changed
@@ -117,7 +117,7 @@ impl Engine {
                     break;
                 }
             }
-            state.keeper = Keeper::Driving;
+            state.fallback = FallbackDriver::Driving;
             drop(state);
             let _drives = Drives::begin();
             self.runtime.block_on(self.let_go.notified());
@@ -125,16 +125,18 @@ impl Engine {
     }
 
     /// Counts this thread until the visit is dropped.
-    fn visit(&'static self, role: Role) -> Visit {
+    fn register(&'static self, role: Role) -> Registration {
         let mut state = self.lock();
         *state.count(role) += 1;
         state.calls += 1;
-        match (role, state.keeper) {
-            (Role::Driver, Keeper::Driving) => self.let_go.notify_one(),
-            (Role::Guest, Keeper::Asleep | Keeper::Watching) => self.changed.notify_one(),
+        match (role, state.fallback) {
+            (Role::Driver, FallbackDriver::Driving) => self.let_go.notify_one(),
+            (Role::ForeignThread, FallbackDriver::Asleep | FallbackDriver::Watching) => {
+                self.changed.notify_one()
+            }
             _ => {}
         }
-        Visit { engine: self, role }
+        Registration { engine: self, role }
     }
 }
 
@@ -142,23 +144,25 @@ impl State {
     fn count(&mut self, role: Role) -> &mut usize {
         match role {
             Role::Driver => &mut self.drivers,
-            Role::Guest => &mut self.guests,
+            Role::ForeignThread => &mut self.foreign_threads,
         }
     }
 }
 
 /// Stops counting a thread, also when its future panics.
-struct Visit {
+struct Registration {
     engine: &'static Engine,
     role: Role,
 }
 
-impl Drop for Visit {
+impl Drop for Registration {
     fn drop(&mut self) {
         let mut state = self.engine.lock();
         *state.count(self.role) -= 1;
         // A watching keeper checks again by itself, unless a guest needs it now.
-        if state.drivers == 0 && (state.keeper == Keeper::Asleep || state.guests > 0) {
+        if state.drivers == 0
+            && (state.fallback == FallbackDriver::Asleep || state.foreign_threads > 0)
+        {
             self.engine.changed.notify_one();
         }
     }
@@ -202,14 +206,14 @@ pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderR
     }
     let _quiet = Quiet::begin();
     if Handle::try_current().is_err() {
-        let _visit = engine.visit(Role::Driver);
+        let _registration = engine.register(Role::Driver);
         let _drives = Drives::begin();
         return engine.runtime.block_on(future);
     }
     // A thread of another runtime must not drive ours: it waits while the keeper or another caller
     // drives. The future runs outside of the other runtime's cooperative budget, which would never
     // be renewed here.
-    let _visit = engine.visit(Role::Guest);
+    let _registration = engine.register(Role::ForeignThread);
     let _context = engine.runtime.enter();
     pollster::block_on(tokio::task::unconstrained(future))
 }

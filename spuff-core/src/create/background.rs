@@ -179,14 +179,14 @@ pub(crate) async fn catch_panic<T>(
 }
 
 /// Runs `work` to completion. If the caller leaves before it has the outcome, passes the result to
-/// `unwanted`.
+/// `on_abandoned`.
 ///
 /// # Errors
 /// Those of `work`.
 pub(crate) async fn run_to_completion<T, W, U>(
     about: About,
     work: impl FnOnce(Cancel) -> W,
-    unwanted: impl FnOnce(T) -> U + Send + 'static,
+    on_abandoned: impl FnOnce(T) -> U + Send + 'static,
 ) -> ProviderResult<T>
 where
     T: Send + 'static,
@@ -224,7 +224,7 @@ where
             let mut place = Place::of(&worker);
             (place.outcome, place.is_done) = (Some(result), true);
             if !place.has_left {
-                begun.job().is(State::Untaken);
+                begun.job().is(State::Unclaimed);
             }
         }
         let _ = done.send(());
@@ -232,7 +232,7 @@ where
         let _ = has_left.await;
         let left = Place::of(&worker).outcome.take();
         match left {
-            Some(Ok(made)) => unwanted(made).await,
+            Some(Ok(made)) => on_abandoned(made).await,
             Some(Err(error @ ProviderError::UnknownOutcome { .. })) => warn_of(&error),
             Some(Err(_)) | None => {}
         }
@@ -262,8 +262,8 @@ mod tests {
     /// Runs one create of the number 7, which takes 1 s. Returns its result and the sum of the
     /// unwanted numbers.
     async fn run(patience: Duration) -> (Option<u32>, usize) {
-        let unwanted = Arc::new(AtomicUsize::new(0));
-        let count = unwanted.clone();
+        let on_abandoned = Arc::new(AtomicUsize::new(0));
+        let count = on_abandoned.clone();
         let work = |_| async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok(7)
@@ -278,7 +278,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(5)).await;
         (
             waited.ok().map(|made| made.map_or(0, |made| made as u32)),
-            unwanted.load(Ordering::Relaxed),
+            on_abandoned.load(Ordering::Relaxed),
         )
     }
 
@@ -348,8 +348,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_outcome_that_came_but_was_not_taken_is_unwanted() {
-        let unwanted = Arc::new(AtomicBool::new(false));
-        let flag = unwanted.clone();
+        let on_abandoned = Arc::new(AtomicBool::new(false));
+        let flag = on_abandoned.clone();
         let mut create = Box::pin(run_to_completion(
             nothing(),
             |_| async { Ok(1) },
@@ -365,6 +365,6 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(create);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(unwanted.load(Ordering::Relaxed));
+        assert!(on_abandoned.load(Ordering::Relaxed));
     }
 }

@@ -9,7 +9,7 @@ use std::future::Future;
 use super::background::{Cancel, run_to_completion};
 use super::key::key_of_part;
 use super::room::Room;
-use super::{About, CreateKey, Keys, end, unwanted, warn_of};
+use super::{About, CreateKey, Keys, destroy_with_retry, on_abandoned, warn_of};
 use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
@@ -59,25 +59,25 @@ where
     let unwanted_batch = move |made: Batch| async move {
         for made in &made {
             match made {
-                Ok(made) => unwanted(&owner, made, on_cancel).await,
+                Ok(made) => on_abandoned(&owner, made, on_cancel).await,
                 Err(error @ ProviderError::UnknownOutcome { .. }) => warn_of(error),
                 Err(error) => {
                     if let Some(id) = error.instance_id().filter(|_| on_cancel == OnCancel::Destroy)
                     {
-                        end(&owner, id).await;
+                        destroy_with_retry(&owner, id).await;
                     }
                 }
             }
         }
     };
     let work = |cancel: Cancel| {
-        let (keys, settling, tagged) =
-            (room.http().shared::<Keys>(), room.http().settling(), create_key.clone());
+        let (keys, consistency_delay, tagged) =
+            (room.http().shared::<Keys>(), room.http().consistency_delay(), create_key.clone());
         let making = work(room.clone(), cancel.clone());
         async move {
             // No other create has this batch's key. If it ends unresolved, that is recorded for
             // later creates under a part of the key.
-            let _turn = keys.enter(&tagged, &cancel, settling)?;
+            let _turn = keys.enter(&tagged, &cancel, consistency_delay)?;
             making.await
         }
     };

@@ -14,7 +14,9 @@ use super::background::{Cancel, background, run_to_completion};
 use super::keys::{Entry, Keys, Stake, Turn, still_busy};
 use super::looking::look_now;
 use super::room::{Room, is_leaving};
-use super::{About, CreateKey, Lookup, Site, end, hash_of_key, poll_until_visible, resolve};
+use super::{
+    About, CreateKey, Lookup, Site, destroy_with_retry, hash_of_key, poll_until_visible, resolve,
+};
 use crate::http::Deadline;
 use crate::provider::ProviderInstance;
 use crate::provider::config::OnCancel;
@@ -44,19 +46,19 @@ where
     let create_key = create_key.clone();
     let about = About::new(OPERATION, room.name(), &create_key.name);
     let work = |cancel: Cancel| async move {
-        let settling = room.http().settling();
+        let consistency_delay = room.http().consistency_delay();
         let deadline = Deadline::after(room.http().timeouts().instance_ready);
         let mut turn = match begin(&room, &create_key, &cancel, deadline).await? {
             Begun::Turn(turn) => turn,
             Begun::Made(made, stake) => return Ok((made.adopted_if(true), stake)),
         };
         if let Some(found) = look_first(&room, &create_key, &mut turn, &cancel, deadline).await? {
-            turn.found(&found, settling);
+            turn.found(&found, consistency_delay);
             return Ok((found.adopted_if(true), None));
         }
         let made = work(room.clone(), cancel).await?;
         if on_cancel == OnCancel::Keep || made.adopted {
-            turn.found(&made, settling);
+            turn.found(&made, consistency_delay);
             return Ok((made, None));
         }
         let site = Site::current();
@@ -65,17 +67,17 @@ where
         let ending = move |turn: Option<Turn>| {
             let about = About::new(Operation::DestroyInstance, room.name(), &id);
             background(&site, about, async move {
-                end(&room, &id).await;
+                destroy_with_retry(&room, &id).await;
                 drop(turn);
             });
         };
-        let stake = turn.made(&made, settling, ending);
+        let stake = turn.made(&made, consistency_delay, ending);
         Ok((made, Some(stake)))
     };
-    let unwanted = |(made, stake): (ProviderInstance, Option<Arc<Stake>>)| async move {
+    let on_abandoned = |(made, stake): (ProviderInstance, Option<Arc<Stake>>)| async move {
         debug!(id = made.id, is_kept = stake.is_none(), "the caller of a create has left");
     };
-    let (made, stake) = run_to_completion(about, work, unwanted).await?;
+    let (made, stake) = run_to_completion(about, work, on_abandoned).await?;
     // The caller whose create made the instance may have left. Then the first caller that takes it
     // owns it, so that one caller destroys it.
     Ok(match stake {
@@ -102,10 +104,10 @@ async fn begin<R: Room>(
     // While this is held, the other create's instance is not destroyed when its own caller leaves.
     let mut joined = None;
     let mut has_waited = false;
-    let mut pauses = Pauses::new(room.http().sight().poll_interval);
+    let mut pauses = Pauses::new(room.http().read_lag().poll_interval);
     loop {
         let mut changes = keys.changes();
-        match keys.enter(create_key, cancel, room.http().settling())? {
+        match keys.enter(create_key, cancel, room.http().consistency_delay())? {
             Entry::Turn(turn) => return Ok(Begun::Turn(turn)),
             Entry::Made(made, stake) if has_waited && !is_leaving(room, &made) => {
                 return Ok(Begun::Made(made, stake));
@@ -160,15 +162,15 @@ async fn look_first<R: Room>(
         return Ok(Some(made));
     }
     let Some(since) = turn.since else { return Ok(None) };
-    let mut sight = room.http().sight();
+    let mut read_lag = room.http().read_lag();
     let look = || async {
         Ok(match create_key.adopted(room.found_under(&create_key.key).await?)? {
             Lookup::Found(made) if is_leaving(room, &made) => Lookup::Ambiguous(vec![made.id]),
             found => found,
         })
     };
-    sight.settling = sight
-        .settling
+    read_lag.consistency_delay = read_lag
+        .consistency_delay
         .saturating_sub(Instant::now().saturating_duration_since(since))
         .max(Duration::from_millis(1));
     let unknown = |candidates: &[String], why: &str| {
@@ -176,7 +178,7 @@ async fn look_first<R: Room>(
         ProviderError::unknown_outcome(OPERATION, &create_key.key, message)
             .with_candidates(candidates)
     };
-    let found = poll_until_visible(deadline, sight, false, look, unknown).await?.ours();
+    let found = poll_until_visible(deadline, read_lag, false, look, unknown).await?.ours();
     turn.nothing_before();
     if found.is_some() { Ok(found) } else { found_now(room, create_key, cancel, deadline).await }
 }
@@ -188,7 +190,7 @@ async fn found_now<R: Room>(
     cancel: &Cancel,
     deadline: Deadline,
 ) -> ProviderResult<Option<ProviderInstance>> {
-    let mut pauses = Pauses::new(room.http().sight().poll_interval);
+    let mut pauses = Pauses::new(room.http().read_lag().poll_interval);
     loop {
         let Some(made) = look_now(room, create_key).await? else { return Ok(None) };
         if !is_leaving(room, &made) {
@@ -236,5 +238,5 @@ pub(crate) async fn resolve_keyed<R: Room>(
             None => Lookup::Nothing,
         })
     };
-    resolve(http.sight(), OPERATION, key, http.timeouts().instance_ready, look).await
+    resolve(http.read_lag(), OPERATION, key, http.timeouts().instance_ready, look).await
 }

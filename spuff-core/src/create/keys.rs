@@ -53,7 +53,7 @@ struct Made {
     instance: ProviderInstance,
     digest: Option<String>,
     /// Until when the API may not list it yet.
-    settles_at: Instant,
+    visible_by: Instant,
     /// Whether a caller has it, or it must be kept whatever its callers do.
     is_kept: Arc<AtomicBool>,
     stake: Weak<Stake>,
@@ -126,18 +126,18 @@ impl Keys {
         self: &Arc<Self>,
         create_key: &CreateKey,
         cancel: &Cancel,
-        settling: Duration,
+        consistency_delay: Duration,
     ) -> ProviderResult<Entry> {
         let mut known = self.known();
         if known.len() >= MANY {
-            known.retain(|_, known| known.is_needed(settling));
+            known.retain(|_, known| known.is_needed(consistency_delay));
         }
         let open = |known: Option<&Known>| {
             if let Some(Known::Open { since }) = known { Some(*since) } else { None }
         };
         let mut since = open(known.get(&create_key.key_hash))
             .max(create_key.batch().and_then(|batch| open(known.get(&batch))));
-        since = since.filter(|since| since.elapsed() < settling);
+        since = since.filter(|since| since.elapsed() < consistency_delay);
         match known.get(&create_key.key_hash) {
             Some(Known::Busy { digest, stake }) => {
                 return Ok(Entry::Busy(if create_key.is_of(digest.as_deref()) {
@@ -146,7 +146,7 @@ impl Keys {
                     None
                 }));
             }
-            Some(entry @ Known::Made(made)) if entry.is_needed(settling) => {
+            Some(entry @ Known::Made(made)) if entry.is_needed(consistency_delay) => {
                 if !create_key.is_of(made.digest.as_deref()) {
                     return Err(create_key.reused(&made.instance.id));
                 }
@@ -183,7 +183,7 @@ impl Keys {
     pub(super) fn is_new(&self, create_key: &CreateKey) -> bool {
         matches!(
             self.known().get(&create_key.key_hash),
-            Some(Known::Made(made)) if Instant::now() < made.settles_at
+            Some(Known::Made(made)) if Instant::now() < made.visible_by
         )
     }
 
@@ -195,11 +195,11 @@ impl Keys {
 }
 
 impl Known {
-    fn is_needed(&self, settling: Duration) -> bool {
+    fn is_needed(&self, consistency_delay: Duration) -> bool {
         match self {
             Self::Busy { .. } => true,
-            Self::Made(made) => Instant::now() < made.settles_at || made.stake.strong_count() > 0,
-            Self::Open { since } => since.elapsed() < settling,
+            Self::Made(made) => Instant::now() < made.visible_by || made.stake.strong_count() > 0,
+            Self::Open { since } => since.elapsed() < consistency_delay,
         }
     }
 }
@@ -222,34 +222,35 @@ impl Turn {
     }
 
     /// Ends the create with an instance that is kept whatever its callers do.
-    pub(super) fn found(self, instance: &ProviderInstance, settling: Duration) {
+    pub(super) fn found(self, instance: &ProviderInstance, consistency_delay: Duration) {
         self.stake.keep();
-        self.over(instance, settling);
+        self.over(instance, consistency_delay);
     }
 
     /// Ends the create with an instance. Calls `end` once no caller is left that could take it.
     pub(super) fn made(
         self,
         instance: &ProviderInstance,
-        settling: Duration,
+        consistency_delay: Duration,
         end: impl FnOnce(Option<Turn>) + Send + 'static,
     ) -> Arc<Stake> {
         let (keys, create_key, id, stake) =
             (self.keys.clone(), self.create_key.clone(), instance.id.clone(), self.stake.clone());
         let end = move || end(keys.take_back(&create_key, &id));
         *stake.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
-        self.over(instance, settling);
+        self.over(instance, consistency_delay);
         stake
     }
 
-    fn over(mut self, instance: &ProviderInstance, settling: Duration) {
+    fn over(mut self, instance: &ProviderInstance, consistency_delay: Duration) {
         self.is_over = true;
-        let settles_at =
-            Instant::now().checked_add(settling.saturating_mul(2)).unwrap_or_else(Instant::now);
+        let visible_by = Instant::now()
+            .checked_add(consistency_delay.saturating_mul(2))
+            .unwrap_or_else(Instant::now);
         let made = Made {
             instance: instance.clone(),
             digest: self.create_key.digest().map(str::to_string),
-            settles_at,
+            visible_by,
             is_kept: self.stake.is_kept.clone(),
             stake: Arc::downgrade(&self.stake),
         };
@@ -317,7 +318,7 @@ mod tests {
     use super::*;
     use crate::provider::InstanceRequest;
 
-    const SETTLING: Duration = Duration::from_secs(30);
+    const CONSISTENCY_DELAY: Duration = Duration::from_secs(30);
 
     fn given(key: &str, size: &str) -> CreateKey {
         CreateKey::of(&InstanceRequest::new("web-1", "here", size).with_idempotency_key(key))
@@ -330,7 +331,7 @@ mod tests {
     }
 
     fn enter(keys: &Arc<Keys>, create_key: &CreateKey) -> Entry {
-        keys.enter(create_key, &Cancel::default(), SETTLING).unwrap()
+        keys.enter(create_key, &Cancel::default(), CONSISTENCY_DELAY).unwrap()
     }
 
     fn turn(keys: &Arc<Keys>, create_key: &CreateKey) -> Turn {
@@ -339,7 +340,7 @@ mod tests {
 
     #[track_caller]
     fn turn_of(keys: &Arc<Keys>, create_key: &CreateKey, cancel: &Cancel) -> Turn {
-        match keys.enter(create_key, cancel, SETTLING).unwrap() {
+        match keys.enter(create_key, cancel, CONSISTENCY_DELAY).unwrap() {
             Entry::Turn(turn) => turn,
             Entry::Made(made, _) => panic!("{} was made", made.id),
             Entry::Busy(_) => panic!("another create is at it"),
@@ -366,7 +367,7 @@ mod tests {
         let mut changes = keys.changes();
         drop(first);
         assert!(
-            tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(),
+            tokio::time::timeout(CONSISTENCY_DELAY, changes.changed()).await.is_ok(),
             "who waits is told"
         );
         assert!(
@@ -381,28 +382,29 @@ mod tests {
         let create_key = given("order-7", "small");
         let other = given("order-7", "large");
         let mut changes = keys.changes();
-        turn(&keys, &create_key).found(&machine(), SETTLING);
+        turn(&keys, &create_key).found(&machine(), CONSISTENCY_DELAY);
         assert!(
-            tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(),
+            tokio::time::timeout(CONSISTENCY_DELAY, changes.changed()).await.is_ok(),
             "who waits is told"
         );
         assert!(matches!(enter(&keys, &create_key), Entry::Made(made, None) if made.id == "7"));
-        let error = keys.enter(&other, &Cancel::default(), SETTLING).map(drop).unwrap_err();
+        let error =
+            keys.enter(&other, &Cancel::default(), CONSISTENCY_DELAY).map(drop).unwrap_err();
         assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
         assert!(keys.is_new(&create_key) && !keys.is_new(&given("order-8", "small")));
-        tokio::time::advance(SETTLING * 2 - Duration::from_secs(1)).await;
+        tokio::time::advance(CONSISTENCY_DELAY * 2 - Duration::from_secs(1)).await;
         assert!(keys.is_new(&create_key) && matches!(enter(&keys, &create_key), Entry::Made(..)));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(!keys.is_new(&create_key));
         let again = turn(&keys, &create_key);
         assert!(again.since.is_none(), "the cloud shows it now");
-        again.found(&machine(), SETTLING);
+        again.found(&machine(), CONSISTENCY_DELAY);
         keys.forget("8");
         assert!(keys.is_new(&create_key));
         keys.forget("7");
         assert!(!keys.is_new(&create_key), "it has ended");
         let random = random();
-        turn(&keys, &random).found(&machine(), SETTLING);
+        turn(&keys, &random).found(&machine(), CONSISTENCY_DELAY);
         assert!(!keys.is_new(&random), "nobody else has this key");
     }
 
@@ -433,7 +435,7 @@ mod tests {
         let sent = Instant::now();
         drop(making);
         assert_eq!(turn(&keys, &part).since, Some(sent), "a part of a batch that is open");
-        tokio::time::advance(SETTLING).await;
+        tokio::time::advance(CONSISTENCY_DELAY).await;
         assert_eq!(turn(&keys, &part).since, None, "it has come to light");
     }
 
@@ -445,7 +447,7 @@ mod tests {
         let made = || {
             let held = held.clone();
             turn(&keys, &create_key)
-                .made(&machine(), SETTLING, move |turn| *held.lock().unwrap() = Some(turn))
+                .made(&machine(), CONSISTENCY_DELAY, move |turn| *held.lock().unwrap() = Some(turn))
         };
         let stake = made();
         let Entry::Made(_, Some(other)) = enter(&keys, &create_key) else {
@@ -480,12 +482,13 @@ mod tests {
     async fn keys_that_need_not_be_known_are_forgotten_where_there_are_many() {
         let keys = Arc::new(Keys::default());
         for at in 0..MANY {
-            turn(&keys, &given(&format!("order-{at}"), "small")).found(&machine(), SETTLING);
+            turn(&keys, &given(&format!("order-{at}"), "small"))
+                .found(&machine(), CONSISTENCY_DELAY);
         }
-        tokio::time::advance(SETTLING).await;
+        tokio::time::advance(CONSISTENCY_DELAY).await;
         let busy = turn(&keys, &given("busy", "small"));
         assert_eq!(keys.known().len(), MANY + 1, "all may be asked for");
-        tokio::time::advance(SETTLING).await;
+        tokio::time::advance(CONSISTENCY_DELAY).await;
         let _another = turn(&keys, &given("another", "small"));
         assert_eq!(keys.known().len(), 2);
         drop(busy);

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::background::Cancel;
 use super::room::{Room, is_leaving};
 use super::{CreateCall, CreateKey, Dedup, Lookup};
-use crate::http::{Call, Failure, Reply, Sight};
+use crate::http::{Call, Failure, ReadLag, Reply};
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::operation::Operation;
@@ -104,8 +104,8 @@ impl<R: Room> CreateCall for Looking<'_, R> {
         self.call.operation
     }
 
-    fn sight(&self) -> Sight {
-        self.room.http().sight()
+    fn read_lag(&self) -> ReadLag {
+        self.room.http().read_lag()
     }
 
     async fn send(&self, cancel: &Cancel) -> Result<Answer, Failure> {

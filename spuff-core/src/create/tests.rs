@@ -7,7 +7,10 @@ use super::*;
 /// of its absence.
 #[tokio::test(start_paused = true)]
 async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
-    let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
+    let read_lag = ReadLag {
+        poll_interval: Duration::from_secs(5),
+        consistency_delay: Duration::from_secs(30),
+    };
     let began = Instant::now();
     let looks = AtomicUsize::new(0);
     let look = || async {
@@ -22,21 +25,26 @@ async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
             _ => Ok(Lookup::Found(7)),
         }
     };
-    let found = resolve(sight, Operation::Resolve, "order-7", Duration::from_secs(300), look).await;
+    let found =
+        resolve(read_lag, Operation::Resolve, "order-7", Duration::from_secs(300), look).await;
     assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
 }
 
 /// Part of a slow poll was answered at its start, when lists did not show the result yet.
 #[tokio::test(start_paused = true)]
 async fn a_slow_look_is_as_old_as_its_beginning() {
-    let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
+    let read_lag = ReadLag {
+        poll_interval: Duration::from_secs(5),
+        consistency_delay: Duration::from_secs(30),
+    };
     let began = Instant::now();
     let look = || async {
         let found = if began.elapsed().as_secs() < 10 { Lookup::Nothing } else { Lookup::Found(7) };
         tokio::time::sleep(Duration::from_secs(29)).await;
         Ok(found)
     };
-    let found = resolve(sight, Operation::Resolve, "order-7", Duration::from_secs(300), look).await;
+    let found =
+        resolve(read_lag, Operation::Resolve, "order-7", Duration::from_secs(300), look).await;
     assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
     let nothing = || async {
         tokio::time::sleep(Duration::from_secs(31)).await;
@@ -44,7 +52,7 @@ async fn a_slow_look_is_as_old_as_its_beginning() {
     };
     let began = Instant::now();
     assert_eq!(
-        resolve(sight, Operation::Resolve, "order-7", Duration::from_secs(300), nothing)
+        resolve(read_lag, Operation::Resolve, "order-7", Duration::from_secs(300), nothing)
             .await
             .unwrap(),
         None
@@ -52,8 +60,8 @@ async fn a_slow_look_is_as_old_as_its_beginning() {
     assert!(began.elapsed() < Duration::from_secs(70), "{:?}", began.elapsed());
 }
 
-const SIGHT: Sight =
-    Sight { poll_interval: Duration::from_secs(4), settling: Duration::from_secs(30) };
+const READ_LAG: ReadLag =
+    ReadLag { poll_interval: Duration::from_secs(4), consistency_delay: Duration::from_secs(30) };
 
 /// A call with scripted replies; the last one repeats.
 struct Script<'a> {
@@ -68,8 +76,8 @@ impl CreateCall for Script<'_> {
         Operation::CreateInstance
     }
 
-    fn sight(&self) -> Sight {
-        SIGHT
+    fn read_lag(&self) -> ReadLag {
+        READ_LAG
     }
 
     async fn send(&self, _: &Cancel) -> Result<u32, Failure> {
@@ -315,7 +323,7 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
     let denied = || async { Err::<Lookup<u32>, _>(ProviderError::auth("test", "no")) };
     let began = Instant::now();
     let resolved =
-        resolve(SIGHT, Operation::Resolve, "order-7", Duration::from_secs(300), denied).await;
+        resolve(READ_LAG, Operation::Resolve, "order-7", Duration::from_secs(300), denied).await;
     assert!(matches!(&resolved, Err(ProviderError::UnknownOutcome { .. })), "{resolved:?}");
     assert_eq!(began.elapsed().as_millis(), 1000 + 1500, "three times");
     let began = Instant::now();
@@ -327,7 +335,7 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
         }
     };
     let resolved =
-        resolve(SIGHT, Operation::Resolve, "order-7", Duration::from_secs(300), at_times).await;
+        resolve(READ_LAG, Operation::Resolve, "order-7", Duration::from_secs(300), at_times).await;
     assert!(
         resolved.is_err() && began.elapsed() == Duration::from_secs(300),
         "{resolved:?} after {:?}",
@@ -335,7 +343,7 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
     );
     let others = || async { Ok(Lookup::Others(Ok(9))) };
     assert_eq!(
-        resolve(SIGHT, Operation::Resolve, "order-7", Duration::from_secs(300), others)
+        resolve(READ_LAG, Operation::Resolve, "order-7", Duration::from_secs(300), others)
             .await
             .unwrap(),
         Some(9)
@@ -343,7 +351,7 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
     let conflict =
         || async { Err::<Lookup<u32>, _>(ProviderError::conflict("other parameters", false)) };
     let resolved =
-        resolve(SIGHT, Operation::Resolve, "order-7", Duration::from_secs(300), conflict).await;
+        resolve(READ_LAG, Operation::Resolve, "order-7", Duration::from_secs(300), conflict).await;
     assert!(matches!(&resolved, Err(ProviderError::Conflict { .. })), "{resolved:?}");
 }
 
@@ -405,7 +413,7 @@ impl Provider for Stubborn {
 async fn ended(answers: &'static [fn() -> ProviderResult<()>]) -> (usize, Vec<u128>, Duration) {
     let began = Instant::now();
     let cloud = Stubborn { answers, asked: std::sync::Mutex::default() };
-    end(&cloud, "7").await;
+    destroy_with_retry(&cloud, "7").await;
     let asked = cloud.asked.into_inner().unwrap();
     let pauses = asked.windows(2).map(|two| (two[1] - two[0]).as_millis()).collect();
     (asked.len(), pauses, began.elapsed())
@@ -439,7 +447,7 @@ async fn what_nobody_waits_for_is_kept_where_that_was_said_or_it_was_not_made() 
     ] {
         let cloud = Stubborn { answers: &[|| Ok(())], asked: std::sync::Mutex::default() };
         let made = ProviderInstance { id: "7".to_string(), adopted, ..ProviderInstance::default() };
-        unwanted(&cloud, &made, on_cancel).await;
+        on_abandoned(&cloud, &made, on_cancel).await;
         assert_eq!(cloud.asked.lock().unwrap().len(), expected, "{on_cancel:?} {adopted}");
     }
 }
@@ -451,7 +459,7 @@ fn a_call_through_the_pipeline_is_known_by_its_verb() {
     let cloud = crate::provider::hetzner::HetznerProvider::new("token", timeouts).unwrap();
     let making = (cloud.http(), Call::get(Operation::CreateInstance, "/servers"));
     assert_eq!(
-        (making.operation(), making.sight().poll_interval),
+        (making.operation(), making.read_lag().poll_interval),
         (Operation::CreateInstance, timeouts.poll_interval)
     );
 }

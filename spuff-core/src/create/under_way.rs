@@ -185,7 +185,7 @@ pub(crate) enum State {
     /// Its caller waits for it.
     Attached,
     /// Its outcome is ready for its caller to take.
-    Untaken,
+    Unclaimed,
     /// No caller waits for it.
     Detached,
 }
@@ -364,7 +364,7 @@ pub async fn settled() {
 pub fn under_way() -> Vec<UnderWay> {
     let told = |job: &Arc<Job>| {
         let now = job.now();
-        (now.state != State::Untaken).then(|| now.about.clone())
+        (now.state != State::Unclaimed).then(|| now.about.clone())
     };
     jobs().all().iter().filter_map(told).collect()
 }
@@ -405,8 +405,8 @@ mod tests {
     }
 
     /// Runs a create that takes 1 s; rolling back its result takes another 1 s.
-    async fn create(name: &str, unwanted: &Arc<AtomicUsize>) -> ProviderResult<u32> {
-        let unwanted = unwanted.clone();
+    async fn create(name: &str, on_abandoned: &Arc<AtomicUsize>) -> ProviderResult<u32> {
+        let on_abandoned = on_abandoned.clone();
         let work = |_| async {
             sleep(Duration::from_secs(1)).await;
             Ok(7)
@@ -414,7 +414,7 @@ mod tests {
         let end = move |_: u32| async move {
             About::new(Operation::DestroyInstance, "test", "7").here();
             sleep(Duration::from_secs(1)).await;
-            unwanted.fetch_add(1, Ordering::Relaxed);
+            on_abandoned.fetch_add(1, Ordering::Relaxed);
         };
         run_to_completion(about(name), work, end).await
     }
@@ -428,43 +428,43 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_create_whose_caller_waits_is_not_waited_for() {
         let group = Group::new();
-        let unwanted = Arc::default();
+        let on_abandoned = Arc::default();
         let (made, waited) =
-            tokio::join!(group.run(create("a", &unwanted)), waited(group.settled()));
+            tokio::join!(group.run(create("a", &on_abandoned)), waited(group.settled()));
         assert_eq!((made.unwrap(), waited), (7, 0));
         let task = tokio::spawn({
             let group = group.clone();
-            let unwanted = unwanted.clone();
-            async move { group.run(create("b", &unwanted)).await }
+            let on_abandoned = on_abandoned.clone();
+            async move { group.run(create("b", &on_abandoned)).await }
         });
         sleep(Duration::from_millis(10)).await;
         assert_eq!(self::waited(group.settled()).await, 0);
         assert_eq!(task.await.unwrap().unwrap(), 7);
-        assert_eq!(unwanted.load(Ordering::Relaxed), 0);
+        assert_eq!(on_abandoned.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_create_whose_caller_was_dropped_or_aborted_just_now_is_waited_for() {
         let group = Group::new();
-        let unwanted = Arc::<AtomicUsize>::default();
-        let _ = timeout(Duration::from_millis(10), group.run(create("a", &unwanted))).await;
-        assert_eq!((waited(group.settled()).await, unwanted.load(Ordering::Relaxed)), (1, 1));
+        let on_abandoned = Arc::<AtomicUsize>::default();
+        let _ = timeout(Duration::from_millis(10), group.run(create("a", &on_abandoned))).await;
+        assert_eq!((waited(group.settled()).await, on_abandoned.load(Ordering::Relaxed)), (1, 1));
         let task = tokio::spawn({
             let group = group.clone();
-            let unwanted = unwanted.clone();
-            async move { group.run(create("b", &unwanted)).await }
+            let on_abandoned = on_abandoned.clone();
+            async move { group.run(create("b", &on_abandoned)).await }
         });
         sleep(Duration::from_millis(10)).await;
         task.abort();
         // The task has not noticed yet.
-        assert_eq!((waited(group.settled()).await, unwanted.load(Ordering::Relaxed)), (1, 2));
+        assert_eq!((waited(group.settled()).await, on_abandoned.load(Ordering::Relaxed)), (1, 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_create_that_is_held_and_not_polled_counts_until_it_has_ended() {
         let group = Group::new();
-        let unwanted = Arc::default();
-        let mut held = Box::pin(group.run(create("a", &unwanted)));
+        let on_abandoned = Arc::default();
+        let mut held = Box::pin(group.run(create("a", &on_abandoned)));
         let began = Instant::now();
         let _ = timeout(Duration::from_millis(10), &mut held).await;
         group.settled().await;
@@ -476,11 +476,11 @@ mod tests {
     async fn what_others_have_left_is_not_waited_for_by_a_group_but_by_all() {
         let ours = Group::new();
         let theirs = Group::new();
-        let unwanted = Arc::default();
-        let _ = timeout(Duration::from_millis(10), theirs.run(create("a", &unwanted))).await;
+        let on_abandoned = Arc::default();
+        let _ = timeout(Duration::from_millis(10), theirs.run(create("a", &on_abandoned))).await;
         assert_eq!(waited(ours.settled()).await, 0);
         assert_eq!(waited(Group::of_all([&ours, &theirs]).settled()).await, 1);
-        assert_eq!(unwanted.load(Ordering::Relaxed), 1);
+        assert_eq!(on_abandoned.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use super::endpoint::Endpoint;
 use super::errand::{Deadline, Errand};
 use super::governor::{Costs, Permit};
 use super::number;
-use super::retry::{self, Backoff, Sight};
+use super::retry::{self, Backoff, ReadLag};
 use super::secret::{self, Bearer, clean_token};
 use super::status::{self, ApiError};
 use crate::progress;
@@ -32,7 +32,7 @@ use crate::provider::operation::Operation;
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
 /// The clouds' lists lag creates by seconds; this is several times the longest lag observed.
-const SETTLING: Duration = Duration::from_secs(30);
+const CONSISTENCY_DELAY: Duration = Duration::from_secs(30);
 /// The option that replaces it for a simulated cloud whose time runs faster.
 pub(crate) const SETTLING_OPTION: &str = "settling";
 
@@ -41,7 +41,7 @@ pub(super) fn read_settling(seconds: &str) -> ProviderResult<Duration> {
         let message = format!(
             "{seconds:?}: must be seconds, such as {}, after which the cloud's lists show a new \
              resource",
-            SETTLING.as_secs()
+            CONSISTENCY_DELAY.as_secs()
         );
         ProviderError::invalid_config(SETTLING_OPTION, message)
     })
@@ -101,7 +101,7 @@ pub(crate) struct HttpClient {
     endpoint: Endpoint,
     dialect: Box<dyn Dialect>,
     timeouts: ProviderTimeouts,
-    settling: Duration,
+    consistency_delay: Duration,
     account: Arc<Account>,
     /// The secrets that were sent last: later messages of the cloud may repeat them.
     sent: Mutex<Vec<HeaderValue>>,
@@ -126,10 +126,10 @@ impl HttpClient {
         config: &ProviderConfig,
     ) -> ProviderResult<Self> {
         let connection = Connection::open(&endpoint, config, MAX_BODY)?;
-        let settling = config
+        let consistency_delay = config
             .options
             .get(SETTLING_OPTION)
-            .map_or(Ok(SETTLING), |seconds| read_settling(seconds))?;
+            .map_or(Ok(CONSISTENCY_DELAY), |seconds| read_settling(seconds))?;
         let account = Account::of(dialect.provider(), endpoint.as_str(), config, |add| {
             dialect.identify(add)
         })?;
@@ -138,7 +138,7 @@ impl HttpClient {
             endpoint,
             dialect: Box::new(dialect),
             timeouts: config.timeouts,
-            settling,
+            consistency_delay,
             account,
             sent: Mutex::default(),
             is_accepted: AtomicBool::new(false),
@@ -163,13 +163,16 @@ impl HttpClient {
     }
 
     /// How long a list may lag a create.
-    pub(crate) fn settling(&self) -> Duration {
-        self.settling
+    pub(crate) fn consistency_delay(&self) -> Duration {
+        self.consistency_delay
     }
 
     /// How a create polls for a resource that it may have created.
-    pub(crate) fn sight(&self) -> Sight {
-        Sight { poll_interval: self.timeouts.poll_interval, settling: self.settling }
+    pub(crate) fn read_lag(&self) -> ReadLag {
+        ReadLag {
+            poll_interval: self.timeouts.poll_interval,
+            consistency_delay: self.consistency_delay,
+        }
     }
 
     /// The value that all clients of this account share in this process.

@@ -198,8 +198,8 @@ fn numbers(input: &[u8]) {
     let text = text(input);
     let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let _ = number::count(&text);
-    let settling = check_refusal(client::read_settling(&text));
-    assert!(settling.is_none_or(|settling| settling <= number::LONGEST));
+    let consistency_delay = check_refusal(client::read_settling(&text));
+    assert!(consistency_delay.is_none_or(|consistency_delay| consistency_delay <= number::LONGEST));
     let pace = check_refusal(account::read_pace(&text)).map(Governor::new);
     assert!(pace.is_none_or(|pace| pace.paced(Duration::from_secs(60)) <= number::LONGEST));
     for time in [number::seconds(&text), number::until(&text, now)].into_iter().flatten() {

@@ -37,7 +37,7 @@ pub(crate) use endpoint::{Endpoint, is_loopback};
 pub(crate) use errand::{Deadline, Errand};
 pub(crate) use governor::{Cost, Costs};
 pub(crate) use page::{NumberedPage, Page, all_pages, numbered_pages};
-pub(crate) use retry::{Sight, retry_after};
+pub(crate) use retry::{ReadLag, retry_after};
 pub(crate) use secret::{clean_token, sent_with, tidy, without};
 pub(crate) use status::{ApiError, ErrorClass};
 pub(crate) use told::wanted;

@@ -16,10 +16,10 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How a create polls for a resource that it may have created.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sight {
+pub(crate) struct ReadLag {
     pub(crate) poll_interval: Duration,
     /// How long a new resource, or one still being created, may be missing from the reads.
-    pub(crate) settling: Duration,
+    pub(crate) consistency_delay: Duration,
 }
 
 /// The pauses between the attempts of one call.

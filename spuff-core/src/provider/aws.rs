@@ -329,7 +329,7 @@ impl Provider for AwsProvider {
             let wait =
                 Wait::new(Operation::WaitReady, ("instance", id), deadline.remaining(), timeouts)
                     .unseen_for(unseen);
-            wait.absent_until(self.recent.settles_at(id))
+            wait.grace_until(self.recent.visible_by(id))
                 .together(self, &waiting.instances, place)
                 .await
         };
@@ -438,9 +438,14 @@ impl Provider for AwsProvider {
                 self.made_anywhere(Operation::CreateSnapshot, key, known, made).await?,
             ))
         };
-        let found =
-            crate::create::resolve(self.http.sight(), Operation::CreateSnapshot, key, limit, look)
-                .await?;
+        let found = crate::create::resolve(
+            self.http.read_lag(),
+            Operation::CreateSnapshot,
+            key,
+            limit,
+            look,
+        )
+        .await?;
         self.places.whereabouts.forget(key_hash);
         Ok(self.taken_up(key, found, |image| &image.image_id).map(convert::snapshot))
     }
@@ -463,7 +468,7 @@ impl Provider for AwsProvider {
             let send = || async move {
                 Observation::of_answer(wire::ask::<CreateTags>(&self.http, call).await)
             };
-            wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
+            wait.grace_until(self.recent.visible_by(id)).until(send).await.map(drop)
         };
         self.with_instance((Operation::SetLabels, None), id, act).await
     }

@@ -255,7 +255,7 @@ impl Provider for DigitalOceanProvider {
         // Another client may have just created a droplet that is not visible yet.
         let settled = self.recent.endable_until(id, timeouts.action_complete);
         let was_there =
-            wait.absent_until(Some(settled)).delete(&self.http, &path, Reply::no_content).await?;
+            wait.grace_until(Some(settled)).delete(&self.http, &path, Reply::no_content).await?;
         self.recent.end(id);
         self.http.shared::<Keys>().forget(id);
         self.tidy_after(id, was_there).await;
@@ -305,7 +305,7 @@ impl Provider for DigitalOceanProvider {
             Wait::new(Operation::WaitReady, ("instance", id), timeouts.instance_ready, timeouts);
         let waiting = self.http.shared::<Waiting>();
         let action = self.recent.note(id).flatten();
-        let wait = wait.absent_until(self.recent.settles_at(id)).unseen_for(self.recent.unseen(id));
+        let wait = wait.grace_until(self.recent.visible_by(id)).unseen_for(self.recent.unseen(id));
         wait.together(self, &waiting.droplets, action).await
     }
 
@@ -377,7 +377,7 @@ impl Provider for DigitalOceanProvider {
         let begun = &SnapshotKey::read(key)?;
         let look = || self.begun_snapshot(begun);
         let Some(found) = crate::create::resolve(
-            self.http.sight(),
+            self.http.read_lag(),
             Operation::CreateSnapshot,
             key,
             self.http.timeouts().action_complete,
@@ -408,7 +408,7 @@ impl Provider for DigitalOceanProvider {
         let call = &Call::get(Operation::SetLabels, path).about("instance", id);
         let read =
             || async move { Observation::of_answer(self.http.json::<DropletReply>(call).await) };
-        let before = wait.absent_until(self.recent.settles_at(id)).until(read).await?.droplet.tags;
+        let before = wait.grace_until(self.recent.visible_by(id)).until(read).await?.droplet.tags;
         let errand = self.http.errand();
         self.tag((Operation::SetLabels, &errand), (id, "droplet"), &tags).await?;
         let is_old = |tag: &&String| {

@@ -46,7 +46,7 @@ use super::shared::defaults::Defaults;
 use super::shared::validate;
 use super::{InstanceStatus, Provider, ProviderInstance, Snapshot, labels};
 use crate::create::{About, Ending, Lookup, hash_of_key, run_to_completion};
-use crate::http::{Deadline, Failure, Sight};
+use crate::http::{Deadline, Failure, ReadLag};
 use crate::provider::operation::Operation;
 use crate::wait::{Observation, Wait};
 
@@ -56,7 +56,7 @@ const NAME: &str = "docker";
 const LOOKS: usize = 8;
 
 /// How long an engine may still work on a call that was cut off: it replies, or is gone.
-const SETTLING: Duration = Duration::from_secs(2);
+const CONSISTENCY_DELAY: Duration = Duration::from_secs(2);
 
 /// Containers of a Docker engine, or of Podman, as instances.
 ///
@@ -149,8 +149,11 @@ impl DockerProvider {
         self.engine.timeouts().instance_ready.max(self.engine.timeouts().http_request)
     }
 
-    fn sight(&self) -> Sight {
-        Sight { poll_interval: self.engine.timeouts().poll_interval, settling: SETTLING }
+    fn read_lag(&self) -> ReadLag {
+        ReadLag {
+            poll_interval: self.engine.timeouts().poll_interval,
+            consistency_delay: CONSISTENCY_DELAY,
+        }
     }
 
     /// Returns the instances with a label, as the engine lists them.
@@ -407,7 +410,7 @@ impl Provider for DockerProvider {
         let key_hash = hash_of_key(key);
         let look = || async { Ok(Lookup::found(self.find_by_key(&key_hash).await?)) };
         crate::create::resolve(
-            self.sight(),
+            self.read_lag(),
             Operation::CreateInstance,
             key,
             self.engine.timeouts().instance_ready,
@@ -421,7 +424,7 @@ impl Provider for DockerProvider {
         let key_hash = hash_of_key(key);
         let look = || async { Ok(Lookup::found(self.snapshot_made_under(&key_hash).await?)) };
         crate::create::resolve(
-            self.sight(),
+            self.read_lag(),
             Operation::CreateSnapshot,
             key,
             self.engine.timeouts().action_complete,

@@ -197,7 +197,7 @@ impl Provider for HetznerProvider {
             timeouts.action_complete,
             timeouts,
         );
-        wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path, has_begun).await?;
+        wait.grace_until(self.recent.visible_by(id)).delete(&self.http, &path, has_begun).await?;
         self.recent.end(id);
         self.http.shared::<Keys>().forget(id);
         Ok(())
@@ -232,9 +232,7 @@ impl Provider for HetznerProvider {
             Wait::new(Operation::WaitReady, ("instance", id), timeouts.instance_ready, timeouts);
         let waiting = self.http.shared::<Waiting>();
         let actions = self.recent.note(id).unwrap_or_default();
-        wait.absent_until(self.recent.settles_at(id))
-            .together(self, &waiting.servers, actions)
-            .await
+        wait.grace_until(self.recent.visible_by(id)).together(self, &waiting.servers, actions).await
     }
 
     /// The snapshot is crash-consistent: the server keeps running. Volumes are not part of it.
@@ -283,7 +281,7 @@ impl Provider for HetznerProvider {
             timeouts.action_complete,
             timeouts,
         );
-        wait.absent_until(self.taken.settles_at(id))
+        wait.grace_until(self.taken.visible_by(id))
             .delete(&self.http, &path, Reply::no_content)
             .await?;
         self.taken.end(id);
@@ -302,7 +300,7 @@ impl Provider for HetznerProvider {
             Ok(Lookup::found(self.snapshot_made_under(&key_hash).await?.map(convert::snapshot)))
         };
         crate::create::resolve(
-            self.http.sight(),
+            self.http.read_lag(),
             Operation::CreateSnapshot,
             key,
             self.http.timeouts().action_complete,

@@ -12,9 +12,9 @@ use http::{HeaderName, Method, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::backend::{Answer, Asked};
 use super::engine::{Engine, Reply};
 use super::fault::FaultRule;
-use super::room::{Answer, Asked};
 use crate::http::is_loopback;
 
 /// Path prefix of the control interface.

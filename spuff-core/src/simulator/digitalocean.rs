@@ -27,20 +27,20 @@ use self::page::{Keyed, Page, respond};
 use self::problem::Problem;
 use self::show::CatalogueBodies;
 use self::tags::Tags;
+use super::account::{Account, Image, Machine, NewImage};
+use super::backend::{Answer, Asked, Backend, Refusal};
 use super::clock::Moment;
 use super::fault::{Effects, Fault};
+use super::inspect::Kind;
 use super::options::Options;
-use super::room::{Answer, Asked, Refusal, Room};
 use super::route::Route;
-use super::truth::Kind;
-use super::world::{Image, Machine, NewImage, World};
 
 /// The droplet limit that the API shows if there is none.
 const SHOWN_LIMIT: usize = 100_000;
 
 /// The simulated cloud.
 pub(super) struct DigitalOcean {
-    world: World,
+    account: Account,
     bodies: CatalogueBodies,
     /// The ids of the cloud's public images, by slug.
     stock: HashMap<&'static str, u64>,
@@ -81,7 +81,7 @@ fn number(text: &str) -> Option<u64> {
 }
 
 #[derive(Serialize)]
-struct Account {
+struct AccountBody {
     droplet_limit: usize,
     floating_ip_limit: u32,
     reserved_ip_limit: u32,
@@ -104,9 +104,9 @@ struct Team {
 impl DigitalOcean {
     pub(super) fn new(options: &Options, now: Moment) -> Self {
         let id = |_: Kind, id: u64| id.to_string();
-        let mut world = World::new("digitalocean", options, id, TimeDelta::zero());
-        world.fold_names = true;
-        keys::first(&mut world, now);
+        let mut account = Account::new("digitalocean", options, id, TimeDelta::zero());
+        account.fold_names = true;
+        keys::first(&mut account, now);
         let open: Vec<&'static str> =
             REGIONS.iter().filter(|region| region.open).map(|region| region.slug).collect();
         let publish = |image: &'static catalogue::Stock| {
@@ -120,11 +120,11 @@ impl DigitalOcean {
                 size_centi_gib: image.size_centi_gib,
                 ..NewImage::default()
             };
-            (image.slug, world.publish(new, now))
+            (image.slug, account.publish(new, now))
         };
         Self {
             stock: STOCK.iter().map(publish).collect(),
-            world,
+            account,
             bodies: CatalogueBodies::new(),
             tags: Tags::default(),
             limits: Limits::default(),
@@ -156,7 +156,7 @@ impl DigitalOcean {
     }
 
     fn account(&self) -> Answer {
-        let account = Account {
+        let account = AccountBody {
             droplet_limit: self.quota.min(SHOWN_LIMIT),
             floating_ip_limit: 3,
             reserved_ip_limit: 3,
@@ -223,13 +223,13 @@ impl DigitalOcean {
     }
 }
 
-impl Room for DigitalOcean {
-    fn world(&self) -> &World {
-        &self.world
+impl Backend for DigitalOcean {
+    fn account(&self) -> &Account {
+        &self.account
     }
 
-    fn world_mut(&mut self) -> &mut World {
-        &mut self.world
+    fn account_mut(&mut self) -> &mut Account {
+        &mut self.account
     }
 
     fn content_type(&self, _: &Asked<'_>) -> &'static str {

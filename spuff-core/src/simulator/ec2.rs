@@ -10,7 +10,6 @@ mod attributes;
 mod call;
 mod catalogue;
 mod catalogue_actions;
-mod copies;
 mod disks;
 mod filters;
 mod holdings;
@@ -28,6 +27,7 @@ mod routes;
 mod run;
 mod show;
 mod signature;
+mod snapshots;
 mod ssm;
 mod state;
 mod status;
@@ -40,13 +40,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 
+use super::account::{Account, Image, Machine};
+use super::backend::{Answer, Asked, Backend, Refusal};
 use super::clock::Moment;
 use super::fault::Effects;
+use super::inspect::{Kind, Resource};
 use super::options::{Options, Timings};
-use super::room::{Answer, Asked, Refusal, Room};
 use super::route::Route;
-use super::truth::{Kind, Resource};
-use super::world::{Image, Machine, World};
 use call::Call;
 use holdings::{Ami, Attachment, Launch, Launched, Place, Stored, Volume};
 use limits::Limits;
@@ -62,7 +62,7 @@ const REMEMBERED: TimeDelta = TimeDelta::hours(1);
 
 /// The simulated cloud.
 pub(super) struct Ec2 {
-    world: World,
+    account: Account,
     timings: Timings,
     rng: fastrand::Rng,
     /// The enabled regions; if empty, all regions that need no opt-in.
@@ -113,7 +113,7 @@ impl Service {
 impl Ec2 {
     pub(super) fn new(options: &Options, _now: Moment) -> Self {
         Self {
-            world: World::new("aws", options, ids::of_kind, REMEMBERED),
+            account: Account::new("aws", options, ids::of_kind, REMEMBERED),
             timings: options.timings_of("aws"),
             rng: fastrand::Rng::with_seed(options.seed.wrapping_mul(31) ^ 0xec2),
             enabled: options.regions,
@@ -131,20 +131,20 @@ impl Ec2 {
 
     /// Returns the region's resources, which are created on its first request.
     fn place(&mut self, region: &'static catalogue::Region, now: Moment) -> &mut Place {
-        let world = &mut self.world;
+        let account = &mut self.account;
         self.places.entry(region.name).or_insert_with(|| Place {
-            keys: keys::at_first(world, region.name, now),
-            parameters: publish::publish(world, region.name, now),
+            keys: keys::at_first(account, region.name, now),
+            parameters: publish::publish(account, region.name, now),
         })
     }
 
     /// Removes the data of instances that the world has removed.
     fn sweep(&mut self, now: Moment) {
-        if self.launches.len() != self.world.machine_count() {
-            let world = &self.world;
-            self.launches.retain(|id, _| world.machine(*id).is_some());
+        if self.launches.len() != self.account.machine_count() {
+            let account = &self.account;
+            self.launches.retain(|id, _| account.machine(*id).is_some());
             self.volumes.retain(|_, volume| {
-                volume.attachment(world.machine(volume.machine), now) != Attachment::Gone
+                volume.attachment(account.machine(volume.machine), now) != Attachment::Gone
             });
         }
     }
@@ -209,13 +209,13 @@ fn region_of(asked: &Asked<'_>, service: Service) -> Outcome<&'static catalogue:
     catalogue::usable(signer.region).ok_or_else(Problem::auth)
 }
 
-impl Room for Ec2 {
-    fn world(&self) -> &World {
-        &self.world
+impl Backend for Ec2 {
+    fn account(&self) -> &Account {
+        &self.account
     }
 
-    fn world_mut(&mut self) -> &mut World {
-        &mut self.world
+    fn account_mut(&mut self) -> &mut Account {
+        &mut self.account
     }
 
     fn content_type(&self, asked: &Asked<'_>) -> &'static str {
@@ -301,7 +301,7 @@ impl Room for Ec2 {
     fn left_over(&self, now: Moment) -> Vec<Resource> {
         let resource =
             |kind, id, name: &str, region: &str, state: &str, created_at, labels| Resource {
-                provider: self.world.provider.to_string(),
+                provider: self.account.provider.to_string(),
                 kind,
                 id: ids::of_kind(kind, id),
                 name: name.to_string(),
@@ -311,11 +311,11 @@ impl Room for Ec2 {
                 created_at,
                 labels,
             };
-        let copies = self
+        let snapshots = self
             .stored
             .iter()
-            .filter(|(_, copy)| copy.ami.is_none_or(|ami| self.world.image(ami).is_none()));
-        let copies = copies.map(|(id, copy)| {
+            .filter(|(_, copy)| copy.ami.is_none_or(|ami| self.account.image(ami).is_none()));
+        let snapshots = snapshots.map(|(id, copy)| {
             let status = copy.status(now);
             resource(
                 Kind::DiskSnapshot,
@@ -327,10 +327,9 @@ impl Room for Ec2 {
                 copy.tags.clone(),
             )
         });
-        let disks = self
-            .volumes
-            .iter()
-            .filter(|(_, volume)| disks::outlives(volume, self.world.machine(volume.machine), now));
+        let disks = self.volumes.iter().filter(|(_, volume)| {
+            disks::outlives(volume, self.account.machine(volume.machine), now)
+        });
         let disks = disks.map(|(id, volume)| {
             resource(
                 Kind::Disk,
@@ -342,6 +341,6 @@ impl Room for Ec2 {
                 volume.tags.clone(),
             )
         });
-        copies.chain(disks).collect()
+        snapshots.chain(disks).collect()
     }
 }

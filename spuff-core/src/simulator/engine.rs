@@ -8,12 +8,12 @@ use std::time::Duration;
 use http::header::DATE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::backend::{Answer, Asked, Backend, Refusal};
 use super::clock::{Moment, Time};
 use super::fault::{Effects, Fault, Faults};
+use super::inspect::{Bill, Request, Resource};
 use super::options::Options;
-use super::room::{Answer, Asked, Refusal, Room};
 use super::route::Route;
-use super::truth::{Bill, Request, Resource};
 use super::{digitalocean, ec2, hetzner};
 
 /// Maximum bytes kept of a request's body.
@@ -70,7 +70,7 @@ pub(super) struct Engine {
     rate_limits: bool,
     tokens: Vec<String>,
     page: usize,
-    rooms: [Box<dyn Room>; 3],
+    rooms: [Box<dyn Backend>; 3],
     requests: VecDeque<Request>,
     kept_requests: usize,
     counts: BTreeMap<(&'static str, Route), u64>,
@@ -102,14 +102,14 @@ impl Engine {
     pub(super) fn serve(&mut self, asked: &Asked<'_>) -> Option<Delivery> {
         let now = self.time.now();
         let index = room_of(asked.path)?;
-        let room = &mut self.rooms[index];
-        room.world_mut().sweep(now);
-        let provider = room.world().provider;
-        let route = room.route(asked);
+        let backend = &mut self.rooms[index];
+        backend.account_mut().sweep(now);
+        let provider = backend.account().provider;
+        let route = backend.route(asked);
         let fault = self.faults.strike(provider, route, &mut self.rng);
         let effects = Effects { fault, page: self.page };
         let (answer, committed) =
-            answer(room.as_mut(), asked, route, now, effects, self.rate_limits, &self.tokens);
+            answer(backend.as_mut(), asked, route, now, effects, self.rate_limits, &self.tokens);
 
         let status = (fault != Some(Fault::ConnectionClosed)).then_some(answer.status);
         let number = self.counts.values().sum::<u64>() + 1;
@@ -136,12 +136,13 @@ impl Engine {
         if let (Some(Fault::Html { status }), true) = (fault, committed) {
             answer = Answer::new(status, HTML);
         }
-        let room = &mut self.rooms[index];
-        let content_type = if html { "text/html; charset=utf-8" } else { room.content_type(asked) };
+        let backend = &mut self.rooms[index];
+        let content_type =
+            if html { "text/html; charset=utf-8" } else { backend.content_type(asked) };
         let common = if matches!(fault, Some(Fault::RateLimited { headers: false, .. })) {
             Vec::new()
         } else {
-            room.common_headers(asked, now)
+            backend.common_headers(asked, now)
         };
         answer.headers.extend(common);
         let reply = Reply::new(answer, content_type, now);
@@ -160,14 +161,14 @@ impl Engine {
     /// The request's token; empty if absent.
     #[cfg(feature = "simulation")]
     pub(super) fn token<'a>(&self, asked: &Asked<'a>) -> &'a str {
-        room_of(asked.path).map_or("", |room| self.rooms[room].token(asked))
+        room_of(asked.path).map_or("", |backend| self.rooms[backend].token(asked))
     }
 
     /// Whether a request may create or delete an instance or a snapshot.
     #[cfg(feature = "simulation")]
     pub(super) fn changes(&self, asked: &Asked<'_>) -> bool {
-        let Some(room) = room_of(asked.path) else { return false };
-        let route = self.rooms[room].route(asked);
+        let Some(backend) = room_of(asked.path) else { return false };
+        let route = self.rooms[backend].route(asked);
         matches!(
             route,
             Route::CreateInstance
@@ -208,8 +209,8 @@ impl Engine {
         let now = self.time.now();
         let rooms = self.rooms.iter();
         rooms
-            .flat_map(|room| {
-                room.world().instances(now, |machine| room.instance_state(machine, now))
+            .flat_map(|backend| {
+                backend.account().instances(now, |machine| backend.instance_state(machine, now))
             })
             .collect()
     }
@@ -218,7 +219,9 @@ impl Engine {
         let now = self.time.now();
         let rooms = self.rooms.iter();
         rooms
-            .flat_map(|room| room.world().snapshots(|image| room.snapshot_state(image, now)))
+            .flat_map(|backend| {
+                backend.account().snapshots(|image| backend.snapshot_state(image, now))
+            })
             .collect()
     }
 
@@ -228,13 +231,13 @@ impl Engine {
         let mut leaks = self.instances();
         leaks.retain(|machine| !machine.ending);
         leaks.extend(self.snapshots());
-        leaks.extend(self.rooms.iter().flat_map(|room| room.left_over(now)));
+        leaks.extend(self.rooms.iter().flat_map(|backend| backend.left_over(now)));
         leaks
     }
 
     pub(super) fn bill(&mut self) -> Bill {
         let now = self.time.now();
-        Bill { lines: self.rooms.iter().flat_map(|room| room.world().bill(now)).collect() }
+        Bill { lines: self.rooms.iter().flat_map(|backend| backend.account().bill(now)).collect() }
     }
 }
 
@@ -251,7 +254,7 @@ fn room_of(path: &str) -> Option<usize> {
 /// Answers in the room, unless a fault, the token check or the rate limit refuses the request
 /// first. Also returns whether the room was asked.
 fn answer(
-    room: &mut dyn Room,
+    backend: &mut dyn Backend,
     asked: &Asked<'_>,
     route: Route,
     now: Moment,
@@ -260,7 +263,7 @@ fn answer(
     tokens: &[String],
 ) -> (Answer, bool) {
     let fault = effects.fault;
-    let token = room.token(asked);
+    let token = backend.token(asked);
     let known =
         !token.is_empty() && (tokens.is_empty() || tokens.iter().any(|known| known == token));
     let refusal = match fault {
@@ -269,18 +272,19 @@ fn answer(
         Some(Fault::RateLimited { retry_after, .. }) => Some(Refusal::RateLimited { retry_after }),
         Some(Fault::ServerError { status, committed: false }) => Some(Refusal::ServerError(status)),
         _ if !known => Some(Refusal::Unauthorized),
-        _ if rate_limits => {
-            room.pace(asked, route, now).err().map(|_| Refusal::RateLimited { retry_after: None })
-        }
+        _ if rate_limits => backend
+            .pace(asked, route, now)
+            .err()
+            .map(|_| Refusal::RateLimited { retry_after: None }),
         _ => None,
     };
     if let Some(refusal) = refusal {
-        return (room.refuse(asked, refusal), false);
+        return (backend.refuse(asked, refusal), false);
     }
-    let answer = room.answer(asked, now, effects);
+    let answer = backend.answer(asked, now, effects);
     match fault {
         Some(Fault::ServerError { status, committed: true }) => {
-            (room.refuse(asked, Refusal::ServerError(status)), true)
+            (backend.refuse(asked, Refusal::ServerError(status)), true)
         }
         _ => (answer, true),
     }

@@ -2,9 +2,9 @@
 
 use http::{Method, Uri};
 
+use super::backend::Asked;
 use super::engine::{Delivery, Engine};
 use super::options::Options;
-use super::room::Asked;
 use crate::fuzzing::checks::{Target, text};
 use crate::http::fuzzing::reply;
 

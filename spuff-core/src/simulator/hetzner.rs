@@ -25,13 +25,13 @@ use serde::Serialize;
 
 use self::rules::Labels;
 use self::show::Extra;
+use super::account::{Account, Image, Machine};
+use super::backend::{Answer, Asked, Backend, Bucket, Refusal};
 use super::clock::Moment;
 use super::fault::Effects;
+use super::inspect::Kind;
 use super::options::Options;
-use super::room::{Answer, Asked, Bucket, Refusal, Room};
 use super::route::Route;
-use super::truth::Kind;
-use super::world::{Image, Machine, World};
 
 const ROOT: &str = "/v1";
 /// Request budget per hour, and its refill rate.
@@ -43,7 +43,7 @@ type Outcome = Result<Answer, Answer>;
 
 /// The simulated cloud.
 pub(super) struct Hetzner {
-    world: World,
+    account: Account,
     /// The project's request budget.
     bucket: Bucket,
     /// Whether a fault has made the rate limit appear exhausted.
@@ -86,12 +86,12 @@ impl Nature {
 
 impl Hetzner {
     pub(super) fn new(options: &Options, now: Moment) -> Self {
-        let mut world =
-            World::new("hetzner", options, |_: Kind, id| id.to_string(), TimeDelta::zero());
-        let images = system::publish(&mut world, now).into_iter().collect();
-        keys::upload_first(&mut world, now);
+        let mut account =
+            Account::new("hetzner", options, |_: Kind, id| id.to_string(), TimeDelta::zero());
+        let images = system::publish(&mut account, now).into_iter().collect();
+        keys::upload_first(&mut account, now);
         Self {
-            world,
+            account,
             bucket: Bucket::new(f64::from(REQUESTS), REQUESTS_PER_SECOND, now),
             throttled: false,
             names: fastrand::Rng::with_seed(options.seed),
@@ -178,13 +178,13 @@ fn is_for_snapshots(asked: &Asked<'_>) -> bool {
     }
 }
 
-impl Room for Hetzner {
-    fn world(&self) -> &World {
-        &self.world
+impl Backend for Hetzner {
+    fn account(&self) -> &Account {
+        &self.account
     }
 
-    fn world_mut(&mut self) -> &mut World {
-        &mut self.world
+    fn account_mut(&mut self) -> &mut Account {
+        &mut self.account
     }
 
     fn content_type(&self, _: &Asked<'_>) -> &'static str {

@@ -9,13 +9,13 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use super::PROVIDERS;
+use super::backend::Asked;
 use super::control;
 use super::engine::{Delivery, Engine, Reply};
 use super::fault::{Fault, FaultRule};
+use super::inspect::Resource;
 use super::options::Options;
-use super::room::Asked;
 use super::route::Route;
-use super::truth::Resource;
 
 /// How a reply arrives.
 #[derive(Debug)]

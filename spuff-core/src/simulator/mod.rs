@@ -56,6 +56,8 @@
 //! of web pages are refused. Every user of the computer can read them, including the bodies of
 //! requests: do not send real secrets. Docker is not simulated; use a real Docker engine.
 
+mod account;
+mod backend;
 mod clock;
 mod control;
 mod digitalocean;
@@ -67,12 +69,10 @@ pub(crate) mod fuzzing;
 mod hetzner;
 #[cfg(feature = "simulation")]
 mod inside;
+mod inspect;
 mod options;
-mod room;
 mod route;
 mod server;
-mod truth;
-mod world;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,9 +83,9 @@ use chrono::{DateTime, Utc};
 
 pub use clock::Clock;
 pub use fault::{Fault, FaultCount, FaultId, FaultRule};
+pub use inspect::{Bill, BillLine, Kind, Request, Resource};
 pub use options::{Options, Timings};
 pub use route::Route;
-pub use truth::{Bill, BillLine, Kind, Request, Resource};
 
 #[cfg(feature = "simulation")]
 pub(crate) use inside::{Answered, Inside, Served, Within, account_of, name_of};

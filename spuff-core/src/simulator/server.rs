@@ -22,9 +22,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use super::backend::Asked;
 use super::control;
 use super::engine::{Delivery, Engine, Reply};
-use super::room::Asked;
 use crate::http::number;
 use crate::signals;
 

@@ -21,7 +21,7 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone)]
 pub(crate) struct RecentCreates<T> {
     made: Arc<Made<T>>,
-    settling: Duration,
+    consistency_delay: Duration,
 }
 
 /// By id: when it was noted, and the note of its create call; `None` if it has ended.
@@ -35,10 +35,10 @@ impl<T> Default for Made<T> {
 }
 
 impl<T: Clone + Send + 'static> RecentCreates<T> {
-    /// Returns the one shared by all clients of the account. After `settling`, a new resource is
+    /// Returns the one shared by all clients of the account. After `consistency_delay`, a new resource is
     /// usually readable by id; twice that is certain.
     pub(crate) fn of(http: &HttpClient) -> Self {
-        Self { made: http.shared(), settling: http.settling() }
+        Self { made: http.shared(), consistency_delay: http.consistency_delay() }
     }
 
     /// Notes that `id` was just created, with data that only the create's reply contains.
@@ -64,21 +64,21 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
 
     /// The time before which an absence of `id` is ignored; `None` if it was not created here, or
     /// has ended.
-    pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
+    pub(crate) fn visible_by(&self, id: &str) -> Option<Instant> {
         let (since, _) = self.known(id).filter(|(_, note)| note.is_some())?;
-        Some(number::later(since, self.settling.saturating_mul(2)))
+        Some(number::later(since, self.consistency_delay.saturating_mul(2)))
     }
 
     /// How long the absence of a resource that was never seen is ignored: another client may have
     /// just created it. Zero if its end was observed.
     pub(crate) fn unseen(&self, id: &str) -> Duration {
-        if self.has_ended(id) { Duration::ZERO } else { self.settling }
+        if self.has_ended(id) { Duration::ZERO } else { self.consistency_delay }
     }
 
     /// The time before which a delete ignores an absence, limited to half of `limit` for unknown
     /// ids.
     pub(crate) fn endable_until(&self, id: &str, limit: Duration) -> Instant {
-        self.settles_at(id)
+        self.visible_by(id)
             .unwrap_or_else(|| number::later(Instant::now(), self.unseen(id).min(limit / 2)))
     }
 
@@ -98,7 +98,7 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
         F: Future<Output = ProviderResult<V>> + Send,
     {
         let mut answer = read().await;
-        if let (Err(ProviderError::NotFound { .. }), Some(time)) = (&answer, self.settles_at(id)) {
+        if let (Err(ProviderError::NotFound { .. }), Some(time)) = (&answer, self.visible_by(id)) {
             let left = errand.deadline().remaining();
             let wait = Wait::new(operation, ("instance", id), left, http.timeouts());
             let look = || {
@@ -113,7 +113,7 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
                     }
                 }
             };
-            answer = wait.absent_until(Some(time)).until(look).await;
+            answer = wait.grace_until(Some(time)).until(look).await;
         }
         match answer {
             Err(ProviderError::NotFound { .. }) => Ok(None),
@@ -144,23 +144,24 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
 mod tests {
     use super::*;
 
-    const SETTLING: Duration = Duration::from_secs(60);
+    const CONSISTENCY_DELAY: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
     async fn what_was_made_settles_and_is_forgotten() {
-        let recent = RecentCreates { made: Arc::default(), settling: SETTLING / 2 };
+        let recent =
+            RecentCreates { made: Arc::default(), consistency_delay: CONSISTENCY_DELAY / 2 };
         recent.add("a", 1);
-        assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
-        assert!(recent.settles_at("b").is_none());
-        tokio::time::advance(SETTLING).await;
-        assert!(recent.settles_at("a").is_some_and(|until| until <= Instant::now()));
+        assert!(recent.visible_by("a").is_some_and(|until| until > Instant::now()));
+        assert!(recent.visible_by("b").is_none());
+        tokio::time::advance(CONSISTENCY_DELAY).await;
+        assert!(recent.visible_by("a").is_some_and(|until| until <= Instant::now()));
         assert_eq!(recent.note("a"), Some(1));
         tokio::time::advance(REMEMBERED).await;
         recent.add("b", 2);
         assert_eq!((recent.note("a"), recent.note("b")), (None, Some(2)));
         recent.end("b");
         assert_eq!(
-            (recent.note("b"), recent.settles_at("b"), recent.has_ended("b")),
+            (recent.note("b"), recent.visible_by("b"), recent.has_ended("b")),
             (None, None, true)
         );
         assert!(!recent.has_ended("a"), "it is not known");
@@ -180,23 +181,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_absence_is_borne_for_as_long_as_the_thing_may_not_show_yet() {
-        let recent = RecentCreates { made: Arc::default(), settling: SETTLING };
+        let recent = RecentCreates { made: Arc::default(), consistency_delay: CONSISTENCY_DELAY };
         let now = Instant::now();
         recent.add("made", 1);
         recent.add("ended", 2);
         recent.end("ended");
         assert_eq!(
-            (recent.settles_at("made"), recent.settles_at("ended")),
-            (Some(now + SETTLING * 2), None)
+            (recent.visible_by("made"), recent.visible_by("ended")),
+            (Some(now + CONSISTENCY_DELAY * 2), None)
         );
         assert_eq!(
             (recent.unseen("other"), recent.unseen("made"), recent.unseen("ended")),
-            (SETTLING, SETTLING, Duration::ZERO)
+            (CONSISTENCY_DELAY, CONSISTENCY_DELAY, Duration::ZERO)
         );
         let until = |id: &str, limit| recent.endable_until(id, Duration::from_secs(limit)) - now;
         assert_eq!(
             (until("made", 10), until("other", 300), until("other", 60)),
-            (SETTLING * 2, SETTLING, SETTLING / 2)
+            (CONSISTENCY_DELAY * 2, CONSISTENCY_DELAY, CONSISTENCY_DELAY / 2)
         );
         assert_eq!(until("ended", 300), Duration::ZERO);
         tokio::time::advance(REMEMBERED - Duration::from_secs(1)).await;

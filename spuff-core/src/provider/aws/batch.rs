@@ -94,7 +94,7 @@ impl AwsProvider {
             timeouts,
         );
         // EC2 may not find a just launched instance yet.
-        let tagged = wait.absent_until(self.recent.settles_at(&id)).until(|| async {
+        let tagged = wait.grace_until(self.recent.visible_by(&id)).until(|| async {
             let call = place
                 .ec2(Operation::CreateInstance, Class::Idempotent, &query)
                 .about("instance", &id);

@@ -27,7 +27,7 @@ impl AwsProvider {
         // EC2 knows ended instances for an hour. Another client may have just created an unknown
         // one.
         let settled = self.recent.endable_until(id, deadline.remaining());
-        let ended = wait.absent_until(Some(settled)).until(|| async move {
+        let ended = wait.grace_until(Some(settled)).until(|| async move {
             let call = place
                 .ec2(Operation::DestroyInstance, Class::Idempotent, query)
                 .about("instance", id);

@@ -144,7 +144,7 @@ impl AwsProvider {
             deadline.remaining(),
             self.http.timeouts(),
         );
-        let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
+        let wait = wait.grace_until(Some(Instant::now() + deadline.remaining()));
         let waiting = self.http.shared::<Waiting>();
         wait.together(&OfImages(self.clone()), &waiting.images, place.clone()).await
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::create::{Cancel, CreateCall};
-use crate::http::{Call, Failure, HttpClient, Reply, Sight};
+use crate::http::{Call, Failure, HttpClient, ReadLag, Reply};
 use crate::provider::operation::Operation;
 
 /// The snapshot actions that replies have named to this process, by id; these and their images
@@ -158,8 +158,8 @@ impl CreateCall for SnapshotCall<'_> {
         self.request.operation()
     }
 
-    fn sight(&self) -> Sight {
-        self.request.sight()
+    fn read_lag(&self) -> ReadLag {
+        self.request.read_lag()
     }
 
     async fn send(&self, cancel: &Cancel) -> Result<Reply, Failure> {

@@ -179,7 +179,7 @@ impl DigitalOceanProvider {
         self.claim(id).await?;
         let wait =
             Wait::new(Operation::CreateSnapshot, ("snapshot", id), deadline.remaining(), timeouts);
-        let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
+        let wait = wait.grace_until(Some(Instant::now() + deadline.remaining()));
         match wait.together(&OfImages(self.clone()), &waiting.images, ()).await {
             Ok(image) => Ok(End::Made(convert::snapshot(image))),
             Err(gone @ ProviderError::NotFound { .. }) => Ok(End::Failed(gone)),

@@ -12,7 +12,7 @@ use super::options::Options;
 use super::start::Course;
 use super::{DockerProvider, convert, errors, images, is_leaving};
 use crate::create::{self, Cancel, Create, CreateCall, CreateKey, Dedup, Lookup};
-use crate::http::{Deadline, Failure, Sight};
+use crate::http::{Deadline, Failure, ReadLag};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::operation::Operation;
@@ -64,8 +64,8 @@ impl CreateCall for CreateContainer<'_> {
         Operation::CreateInstance
     }
 
-    fn sight(&self) -> Sight {
-        self.room.sight()
+    fn read_lag(&self) -> ReadLag {
+        self.room.read_lag()
     }
 
     async fn send(&self, _: &Cancel) -> Result<ContainerCreateResponse, Failure> {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::ask::Ask;
 use super::{DockerProvider, NAME, convert, of_removal};
 use crate::create::{self, Cancel, Create, CreateCall, CreateKey, Dedup, Lookup};
-use crate::http::{Deadline, Failure, Sight};
+use crate::http::{Deadline, Failure, ReadLag};
 use crate::progress;
 use crate::provider::config::ImageSpec;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
@@ -201,9 +201,14 @@ impl DockerProvider {
         let look =
             || async { Ok(Lookup::found(self.snapshot_made_under(&create_key.key_hash).await?)) };
         let limit = self.engine.timeouts().action_complete;
-        let made =
-            create::resolve(self.sight(), Operation::CreateSnapshot, &create_key.key, limit, look)
-                .await?;
+        let made = create::resolve(
+            self.read_lag(),
+            Operation::CreateSnapshot,
+            &create_key.key,
+            limit,
+            look,
+        )
+        .await?;
         made.ok_or_else(|| ProviderError::not_found("snapshot", &create_key.key_hash))
     }
 
@@ -352,8 +357,8 @@ impl CreateCall for Commit<'_> {
         Operation::CreateSnapshot
     }
 
-    fn sight(&self) -> Sight {
-        self.room.sight()
+    fn read_lag(&self) -> ReadLag {
+        self.room.read_lag()
     }
 
     async fn send(&self, _: &Cancel) -> Result<IdResponse, Failure> {

@@ -81,7 +81,7 @@ impl HetznerProvider {
         }
         let wait =
             Wait::new(Operation::CreateSnapshot, ("snapshot", id), deadline.remaining(), timeouts);
-        let wait = wait.unseen_for(self.http.settling());
+        let wait = wait.unseen_for(self.http.consistency_delay());
         Ok(convert::snapshot(
             wait.together(&OfImages(self.clone()), &waiting.images, ()).await.map_err(open)?,
         ))

@@ -66,13 +66,13 @@ impl Defaults {
     }
 
     pub(crate) fn describe() -> [OptionDescription; 4] {
-        let settling = "Seconds after which the cloud's lists show a new resource; 30 by default, \
+        let consistency_delay = "Seconds after which the cloud's lists show a new resource; 30 by default, \
          less for simulated clouds only";
         let pace = "Factor by which requests may exceed the cloud's rate limits; 1 by default, \
          more for simulated clouds only";
         let [owner, ttl] = Self::describe_lease();
         [
-            OptionDescription::new(SETTLING_OPTION, settling).env(&["SPUFF_SETTLING"]),
+            OptionDescription::new(SETTLING_OPTION, consistency_delay).env(&["SPUFF_SETTLING"]),
             OptionDescription::new(PACE_OPTION, pace).env(&["SPUFF_PACE"]),
             owner,
             ttl,

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::super::account::{Action, NewImage, Power};
+use super::super::backend::Answer;
 use super::super::clock::Moment;
 use super::super::fault::Fault;
-use super::super::room::Answer;
-use super::super::world::{Action, NewImage, Power};
 use super::calls::{body, text};
 use super::catalogue::snapshot_rate;
 use super::droplets::check_name;
@@ -16,12 +16,12 @@ use super::{Ask, DigitalOcean, Outcome, number};
 
 impl DigitalOcean {
     pub(super) fn list_actions(&self, ask: &Ask<'_>) -> Outcome {
-        Ok(self.page_of_actions(ask, self.world.actions().rev().collect()))
+        Ok(self.page_of_actions(ask, self.account.actions().rev().collect()))
     }
 
     pub(super) fn list_droplet_actions(&self, ask: &Ask<'_>, id: &str) -> Outcome {
         let machine = self.existing(number(id).ok_or_else(Problem::not_found)?)?;
-        Ok(self.page_of_actions(ask, self.world.actions_of(machine.id).rev().collect()))
+        Ok(self.page_of_actions(ask, self.account.actions_of(machine.id).rev().collect()))
     }
 
     fn page_of_actions(&self, ask: &Ask<'_>, newest_first: Vec<&Action>) -> Answer {
@@ -33,14 +33,14 @@ impl DigitalOcean {
 
     pub(super) fn show_action(&self, ask: &Ask<'_>, id: &str) -> Outcome {
         let action =
-            number(id).and_then(|id| self.world.action(id)).ok_or_else(Problem::not_found)?;
+            number(id).and_then(|id| self.account.action(id)).ok_or_else(Problem::not_found)?;
         Ok(respond(200, &Keyed("action", show::action(action, &self.bodies, ask.now))))
     }
 
     pub(super) fn show_droplet_action(&self, ask: &Ask<'_>, droplet: &str, id: &str) -> Outcome {
         let machine = self.existing(number(droplet).ok_or_else(Problem::not_found)?)?.id;
         let action = number(id)
-            .and_then(|id| self.world.action(id))
+            .and_then(|id| self.account.action(id))
             .filter(|action| action.machine == machine);
         let action = action.ok_or_else(Problem::not_found)?;
         Ok(respond(200, &Keyed("action", show::action(action, &self.bodies, ask.now))))
@@ -114,13 +114,13 @@ impl DigitalOcean {
             _ => Err(Problem::refused("You specified an invalid action type.")),
         };
         let (kind, states) = change?;
-        self.world.power(id, kind, states, now, ask.effects).ok_or_else(Problem::not_found)
+        self.account.power(id, kind, states, now, ask.effects).ok_or_else(Problem::not_found)
     }
 
     /// Starts an action that locks a droplet for the duration of a power action and does not change
     /// its state.
     fn hold(&mut self, ask: &Ask<'_>, id: u64, kind: &'static str) -> Action {
-        let ends = ask.now + self.world.take(self.world.timings.power);
+        let ends = ask.now + self.account.take(self.account.timings.power);
         self.hold_until(ask, id, kind, ends, Some(ends))
     }
 
@@ -133,17 +133,17 @@ impl DigitalOcean {
         ends: Option<Moment>,
     ) -> Action {
         let mut region = "";
-        if let Some(machine) = self.world.machine_mut(id) {
+        if let Some(machine) = self.account.machine_mut(id) {
             machine.locked_until = free;
             region = machine.region;
         }
-        self.world.act(kind, id, None, region, ask.now, ends, ask.effects.is(Fault::ActionFails))
+        self.account.act(kind, id, None, region, ask.now, ends, ask.effects.is(Fault::ActionFails))
     }
 
     fn rename(&mut self, ask: &Ask<'_>, id: u64, name: &str) -> Result<Action, Problem> {
         check_name(name)?;
         if !ask.effects.is(Fault::ActionFails) {
-            self.world.rename(id, name);
+            self.account.rename(id, name);
         }
         Ok(self.hold(ask, id, "rename"))
     }
@@ -161,12 +161,14 @@ impl DigitalOcean {
         }
         let image = image.id;
         if !ask.effects.is(Fault::ActionFails)
-            && let Some(machine) = self.world.machine_mut(id)
+            && let Some(machine) = self.account.machine_mut(id)
         {
             machine.image = image;
         }
         let states = (Power::Stopping, Power::Running);
-        self.world.power(id, "rebuild", states, ask.now, ask.effects).ok_or_else(Problem::not_found)
+        self.account
+            .power(id, "rebuild", states, ask.now, ask.effects)
+            .ok_or_else(Problem::not_found)
     }
 
     /// A snapshot is visible once its action has succeeded. An action that fails or never ends
@@ -180,7 +182,7 @@ impl DigitalOcean {
         let machine = self.existing(id)?;
         let stamp = || format!("{}-{}", machine.name, ask.now.timestamp_millis());
         let name = name.filter(|name| !name.is_empty()).map_or_else(stamp, str::to_string);
-        let base = self.world.image(machine.image);
+        let base = self.account.image(machine.image);
         let new = NewImage {
             name,
             distribution: base.map_or("Unknown", |image| image.distribution),
@@ -192,15 +194,16 @@ impl DigitalOcean {
             ..NewImage::default()
         };
         if ask.effects.is(Fault::ActionFails) || ask.effects.is(Fault::StuckCreating) {
-            let ends = ask.now + self.world.take(self.world.timings.snapshot);
+            let ends = ask.now + self.account.take(self.account.timings.snapshot);
             let ending = (!ask.effects.is(Fault::StuckCreating)).then_some(ends);
             return Ok(self.hold_until(ask, id, "snapshot", ends, ending));
         }
         // The droplet has written some data since it was created.
         let new =
-            NewImage { size_centi_gib: new.size_centi_gib + self.world.rng.u32(100..250), ..new };
+            NewImage { size_centi_gib: new.size_centi_gib + self.account.rng.u32(100..250), ..new };
         let rate = snapshot_rate(new.size_centi_gib);
-        let (image, action) = self.world.snapshot(id, new, "snapshot", rate, ask.now, ask.effects);
+        let (image, action) =
+            self.account.snapshot(id, new, "snapshot", rate, ask.now, ask.effects);
         self.snapshots_of.entry(id).or_default().push(image);
         Ok(action)
     }

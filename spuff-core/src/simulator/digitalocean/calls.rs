@@ -9,7 +9,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::super::room::Asked;
+use super::super::backend::Asked;
 use super::super::route::Route;
 use super::problem::Problem;
 

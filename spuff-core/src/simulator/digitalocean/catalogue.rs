@@ -3,7 +3,7 @@
 //!
 //! Static tables.
 
-use super::super::world::{Architecture, Rate, Rounding, Size};
+use super::super::account::{Architecture, Rate, Rounding, Size};
 
 /// A region. `open`: accepts new droplets.
 pub(super) struct Region {

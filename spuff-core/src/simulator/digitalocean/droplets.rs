@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::super::account::{Machine, NewMachine};
+use super::super::backend::Answer;
 use super::super::clock::Moment;
 use super::super::fault::Fault;
-use super::super::room::Answer;
-use super::super::truth::Kind;
-use super::super::world::{Machine, NewMachine};
+use super::super::inspect::Kind;
 use super::calls::{body, flag, list, text};
 use super::catalogue::{Plan, REGIONS, find_plan};
 use super::page::{Keyed, respond};
@@ -100,8 +100,8 @@ impl DigitalOcean {
                 ipv4: wanted.ipv4,
                 ipv6: wanted.ipv6,
             };
-            let (id, action) = self.world.launch(new, "create", ask.now, ask.effects);
-            if let Some(machine) = self.world.machine_mut(id) {
+            let (id, action) = self.account.launch(new, "create", ask.now, ask.effects);
+            if let Some(machine) = self.account.machine_mut(id) {
                 machine.features.clone_from(&wanted.features);
             }
             self.tag_droplet(id, &wanted.tags, ask.now);
@@ -111,7 +111,7 @@ impl DigitalOcean {
         let links = Links { actions };
         let mut droplets: Vec<_> = ids
             .iter()
-            .filter_map(|id| self.world.machine(*id))
+            .filter_map(|id| self.account.machine(*id))
             .map(|it| self.droplet(it, ask.now))
             .collect();
         if wanted.several {
@@ -122,7 +122,7 @@ impl DigitalOcean {
     }
 
     fn exceeds_limit(&self, more: usize, now: Moment) -> bool {
-        let there = || self.world.machines().filter(|machine| machine.exists(now)).count();
+        let there = || self.account.machines().filter(|machine| machine.exists(now)).count();
         self.quota != usize::MAX && there() + more > self.quota
     }
 
@@ -190,19 +190,19 @@ impl DigitalOcean {
     }
 
     pub(super) fn droplet<'a>(&'a self, machine: &'a Machine, now: Moment) -> DropletBody<'a> {
-        show::droplet(machine, &self.world, &self.bodies, self.snapshot_ids(machine.id, now), now)
+        show::droplet(machine, &self.account, &self.bodies, self.snapshot_ids(machine.id, now), now)
     }
 
     pub(super) fn show_droplet(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
         let id = number(id).ok_or_else(Problem::not_found)?;
-        self.world.read_machine(id, ask.now).ok_or_else(Problem::not_found)?;
+        self.account.read_machine(id, ask.now).ok_or_else(Problem::not_found)?;
         let machine = self.existing(id)?;
         Ok(respond(200, &Keyed("droplet", self.droplet(machine, ask.now))))
     }
 
     /// Returns an existing droplet. Changes see a new droplet before reads do.
     pub(super) fn existing(&self, id: u64) -> Result<&Machine, Problem> {
-        self.world.machine(id).ok_or_else(Problem::not_found)
+        self.account.machine(id).ok_or_else(Problem::not_found)
     }
 
     /// Lists omit GPU droplets unless the request asks for only these.
@@ -227,20 +227,22 @@ impl DigitalOcean {
         };
         let ids: Vec<u64> = match name {
             Some(name) => {
-                let named = self.world.list_named(&name, now);
+                let named = self.account.list_named(&name, now);
                 named
                     .into_iter()
                     .filter(|machine| wanted(machine))
                     .map(|machine| machine.id)
                     .collect()
             }
-            None => self.world.list_machines_where(now, wanted).map(|machine| machine.id).collect(),
+            None => {
+                self.account.list_machines_where(now, wanted).map(|machine| machine.id).collect()
+            }
         };
         let page = ask.page();
         let (ids, total) = page.cut(ids);
         let droplets = ids
             .iter()
-            .filter_map(|id| self.world.machine(*id))
+            .filter_map(|id| self.account.machine(*id))
             .map(|machine| self.droplet(machine, now));
         Ok(page.answer("droplets", (droplets.collect(), total)))
     }
@@ -252,7 +254,7 @@ impl DigitalOcean {
             return Err(Problem::busy("Droplet"));
         }
         let id = machine.id;
-        self.world.destroy(id, "destroy", ask.now, ask.effects);
+        self.account.destroy(id, "destroy", ask.now, ask.effects);
         Ok(Answer::new(204, ""))
     }
 
@@ -265,8 +267,8 @@ impl DigitalOcean {
             .ok_or_else(Problem::not_found)?;
         ask.not_locked("Droplet")?;
         for id in self.tagged_droplets(&tag) {
-            if self.world.machine(id).is_some_and(|machine| !is_locked(machine, ask.now)) {
-                self.world.destroy(id, "destroy", ask.now, ask.effects);
+            if self.account.machine(id).is_some_and(|machine| !is_locked(machine, ask.now)) {
+                self.account.destroy(id, "destroy", ask.now, ask.effects);
             }
         }
         Ok(Answer::new(204, ""))

@@ -5,11 +5,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::super::account::Image;
+use super::super::backend::Answer;
 use super::super::clock::{Moment, delta};
 use super::super::fault::Fault;
-use super::super::room::Answer;
-use super::super::truth::Kind;
-use super::super::world::Image;
+use super::super::inspect::Kind;
 use super::calls::{body, text};
 use super::catalogue::find_stock;
 use super::page::{Keyed, respond};
@@ -44,41 +44,42 @@ impl DigitalOcean {
         let given = body.get("image").unwrap_or(&Value::Null);
         let id = given.as_u64().or_else(|| given.as_str().and_then(number));
         let id = id.or_else(|| self.stock.get(given.as_str()?).copied());
-        let image = id.and_then(|id| self.world.image(id)).filter(|image| image.is_available(now));
+        let image =
+            id.and_then(|id| self.account.image(id)).filter(|image| image.is_available(now));
         image
             .ok_or_else(|| Problem::refused("You specified an invalid image for Droplet creation."))
     }
 
     /// Returns a snapshot of the account, whether or not a client can see it.
     pub(super) fn own_image(&self, id: u64) -> Option<&Image> {
-        self.world.image(id).filter(|image| !image.public)
+        self.account.image(id).filter(|image| !image.public)
     }
 
     /// The snapshots of a droplet that lists show.
     pub(super) fn snapshot_ids(&self, droplet: u64, now: Moment) -> Vec<u64> {
         let Some(ids) = self.snapshots_of.get(&droplet) else { return Vec::new() };
-        let since = now - delta(self.world.timings.list_lag);
+        let since = now - delta(self.account.timings.list_lag);
         let shown = |id: &&u64| {
-            self.world.image(**id).is_some_and(|image| image.has_ended(since))
-                && self.world.shows_image(**id, now)
+            self.account.image(**id).is_some_and(|image| image.has_ended(since))
+                && self.account.shows_image(**id, now)
         };
         ids.iter().filter(shown).copied().collect()
     }
 
     /// The images that `wanted` selects and a list shows.
     fn listed(&mut self, now: Moment, wanted: impl Fn(&Image) -> bool) -> Vec<u64> {
-        let since = now - delta(self.world.timings.list_lag);
+        let since = now - delta(self.account.timings.list_lag);
         let wanted = move |image: &Image| (image.public || image.has_ended(since)) && wanted(image);
-        self.world.list_images_where(now, wanted).map(|image| image.id).collect()
+        self.account.list_images_where(now, wanted).map(|image| image.id).collect()
     }
 
     /// Returns an image if a read by id shows it. Counts as a read if it is hidden.
     fn read(&mut self, id: u64, now: Moment) -> Result<&Image, Problem> {
-        let since = now - delta(self.world.timings.read_lag);
-        if !self.world.image(id).is_some_and(|image| image.public || image.has_ended(since)) {
+        let since = now - delta(self.account.timings.read_lag);
+        if !self.account.image(id).is_some_and(|image| image.public || image.has_ended(since)) {
             return Err(Problem::not_found());
         }
-        self.world.read_image(id, now).ok_or_else(Problem::not_found)
+        self.account.read_image(id, now).ok_or_else(Problem::not_found)
     }
 
     pub(super) fn list_images(&mut self, ask: &Ask<'_>) -> Outcome {
@@ -108,7 +109,7 @@ impl DigitalOcean {
         self.tags = tags;
         let page = ask.page();
         let (ids, total) = page.cut(ids);
-        let images = ids.iter().filter_map(|id| self.world.image(*id)).map(show::image);
+        let images = ids.iter().filter_map(|id| self.account.image(*id)).map(show::image);
         Ok(page.answer("images", (images.collect(), total)))
     }
 
@@ -132,7 +133,7 @@ impl DigitalOcean {
         if name.is_some_and(str::is_empty) {
             return Err(Problem::refused("Name can't be blank"));
         }
-        let image = self.world.image_mut(id).ok_or_else(Problem::not_found)?;
+        let image = self.account.image_mut(id).ok_or_else(Problem::not_found)?;
         if let Some(name) = name {
             image.name = name.to_string();
         }
@@ -145,7 +146,7 @@ impl DigitalOcean {
     pub(super) fn delete_image(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
         let id =
             number(id).or_else(|| self.stock.get(id).copied()).ok_or_else(Problem::not_found)?;
-        if self.world.image(id).is_some_and(|image| image.public) {
+        if self.account.image(id).is_some_and(|image| image.public) {
             return Err(Problem::forbidden());
         }
         self.delete(ask, id)
@@ -153,7 +154,7 @@ impl DigitalOcean {
 
     pub(super) fn delete_snapshot(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
         let id = number(id).ok_or_else(Problem::not_found)?;
-        if self.world.image(id).is_some_and(|image| image.public) {
+        if self.account.image(id).is_some_and(|image| image.public) {
             return Err(Problem::bad_request("the resource is not a snapshot"));
         }
         self.delete(ask, id)
@@ -168,7 +169,7 @@ impl DigitalOcean {
         if ask.effects.is(Fault::ActionFails) {
             return Err(Problem::server_error(500));
         }
-        let source = self.world.delete_image(id, ask.now).and_then(|image| image.source);
+        let source = self.account.delete_image(id, ask.now).and_then(|image| image.source);
         if let Some((droplet, _)) = source
             && let Some(ids) = self.snapshots_of.get_mut(&droplet)
         {
@@ -191,7 +192,7 @@ impl DigitalOcean {
         let ids = self.listed(ask.now, |image| !image.public && of_droplets);
         let page = ask.page();
         let (ids, total) = page.cut(ids);
-        let snapshots = ids.iter().filter_map(|id| self.world.image(*id)).map(show::snapshot);
+        let snapshots = ids.iter().filter_map(|id| self.account.image(*id)).map(show::snapshot);
         Ok(page.answer("snapshots", (snapshots.collect(), total)))
     }
 
@@ -212,14 +213,14 @@ impl DigitalOcean {
         });
         let page = ask.page();
         let (ids, total) = page.cut(ids);
-        let snapshots = ids.iter().filter_map(|id| self.world.image(*id)).map(show::image);
+        let snapshots = ids.iter().filter_map(|id| self.account.image(*id)).map(show::image);
         Ok(page.answer("snapshots", (snapshots.collect(), total)))
     }
 
     pub(super) fn leftovers(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
         let droplet = self.existing(number(id).ok_or_else(Problem::not_found)?)?.id;
         let snapshots =
-            self.snapshot_ids(droplet, ask.now).into_iter().filter_map(|id| self.world.image(id));
+            self.snapshot_ids(droplet, ask.now).into_iter().filter_map(|id| self.account.image(id));
         let snapshots = snapshots.map(|image| Leftover {
             id: image.id.to_string(),
             name: image.name.clone(),

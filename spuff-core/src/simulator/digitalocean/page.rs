@@ -4,8 +4,8 @@ use form_urlencoded::Serializer;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
+use super::super::backend::{Answer, Asked, page_of};
 use super::super::fault::{Effects, Fault};
-use super::super::room::{Answer, Asked, page_of};
 
 const PER_PAGE: usize = 20;
 const MAX_PER_PAGE: usize = 200;

@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use chrono::SecondsFormat;
 use serde::Serialize;
 
+use super::super::account::{Account, Action, Image, Key, Machine, Power, Progress};
 use super::super::clock::Moment;
-use super::super::world::{Action, Image, Key, Machine, Power, Progress, World};
 use super::catalogue::{FEATURES, PLANS, Plan, REGIONS, find_stock};
 use super::page::HOME;
 
@@ -206,7 +206,7 @@ pub(super) fn vpc(region: &str) -> String {
 
 pub(super) fn droplet<'a>(
     machine: &'a Machine,
-    world: &'a World,
+    account: &'a Account,
     bodies: &'a CatalogueBodies,
     snapshot_ids: Vec<u64>,
     now: Moment,
@@ -229,7 +229,7 @@ pub(super) fn droplet<'a>(
         backup_ids: [],
         next_backup_window: (),
         snapshot_ids,
-        image: world.image(machine.image).map_or_else(|| deleted_image(machine), image),
+        image: account.image(machine.image).map_or_else(|| deleted_image(machine), image),
         volume_ids: [],
         size: bodies.sizes.iter().find(|body| body.slug == size.name),
         size_slug: size.name,

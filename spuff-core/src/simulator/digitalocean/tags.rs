@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::super::backend::Answer;
 use super::super::clock::{Moment, delta};
-use super::super::room::Answer;
-use super::super::truth::Kind;
+use super::super::inspect::Kind;
 use super::calls::{body, list, text};
 use super::page::{HOME, Keyed, respond};
 use super::problem::Problem;
@@ -113,14 +113,14 @@ impl DigitalOcean {
     pub(super) fn tag_droplet(&mut self, id: u64, names: &[String], now: Moment) {
         for name in names {
             let name = self.tags.note(name, Kind::Instance, id, now);
-            if let Some(machine) = self.world.machine_mut(id) {
+            if let Some(machine) = self.account.machine_mut(id) {
                 machine.labels.insert(name, String::new());
             }
         }
     }
 
     pub(super) fn list_tags(&mut self, ask: &Ask<'_>) -> Outcome {
-        let lag = delta(self.world.timings.list_lag);
+        let lag = delta(self.account.timings.list_lag);
         let listed: Vec<&Tag> =
             self.tags.by_key.values().filter(|tag| tag.created + lag <= ask.now).collect();
         let page = ask.page();
@@ -135,9 +135,9 @@ impl DigitalOcean {
     /// The numbers of droplets and images with each tag.
     fn counts(&self) -> BTreeMap<&str, (usize, usize)> {
         let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        let droplets = self.world.machines().flat_map(|machine| machine.labels.keys());
+        let droplets = self.account.machines().flat_map(|machine| machine.labels.keys());
         droplets.for_each(|tag| counts.entry(tag).or_default().0 += 1);
-        let images = self.world.images().flat_map(|image| image.labels.keys());
+        let images = self.account.images().flat_map(|image| image.labels.keys());
         images.for_each(|tag| counts.entry(tag).or_default().1 += 1);
         counts
     }
@@ -153,8 +153,8 @@ impl DigitalOcean {
     pub(super) fn show_tag(&self, name: &str) -> Outcome {
         let tag = self.tags.get(name).ok_or_else(Problem::not_found)?;
         let droplets =
-            self.world.machines().filter(|machine| machine.labels.contains_key(name)).count();
-        let images = self.world.images().filter(|image| image.labels.contains_key(name)).count();
+            self.account.machines().filter(|machine| machine.labels.contains_key(name)).count();
+        let images = self.account.images().filter(|image| image.labels.contains_key(name)).count();
         Ok(respond(200, &Keyed("tag", tag_body(tag, (droplets, images)))))
     }
 
@@ -168,7 +168,7 @@ impl DigitalOcean {
         self.tags.by_key.remove(&key);
         let droplets: Vec<u64> = self.tagged_droplets(name);
         let images: Vec<u64> = self
-            .world
+            .account
             .images()
             .filter(|image| image.labels.contains_key(name))
             .map(|image| image.id)
@@ -180,7 +180,7 @@ impl DigitalOcean {
 
     /// The droplets with a tag.
     pub(super) fn tagged_droplets(&self, name: &str) -> Vec<u64> {
-        self.world
+        self.account
             .machines()
             .filter(|machine| machine.labels.contains_key(name))
             .map(|machine| machine.id)
@@ -193,9 +193,9 @@ impl DigitalOcean {
 
     fn untag(&mut self, kind: Kind, id: u64, name: &str) {
         if kind == Kind::Instance {
-            self.world.machine_mut(id).map(|machine| machine.labels.remove(name));
+            self.account.machine_mut(id).map(|machine| machine.labels.remove(name));
         } else {
-            self.world.image_mut(id).map(|image| image.labels.remove(name));
+            self.account.image_mut(id).map(|image| image.labels.remove(name));
         }
     }
 
@@ -219,7 +219,7 @@ impl DigitalOcean {
             "Image"
         })?;
         let now = ask.now;
-        let until = ask.now + delta(self.world.timings.list_lag);
+        let until = ask.now + delta(self.account.timings.list_lag);
         self.tags.fresh.retain(|(_, _, _, until)| now < *until);
         for (kind, id) in things {
             if !on {
@@ -227,8 +227,8 @@ impl DigitalOcean {
                 continue;
             }
             let labels = match kind {
-                Kind::Instance => self.world.machine_mut(id).map(|machine| &mut machine.labels),
-                _ => self.world.image_mut(id).map(|image| &mut image.labels),
+                Kind::Instance => self.account.machine_mut(id).map(|machine| &mut machine.labels),
+                _ => self.account.image_mut(id).map(|image| &mut image.labels),
             };
             let is_new = labels
                 .is_some_and(|labels| labels.insert(name.to_string(), String::new()).is_none());
@@ -248,7 +248,7 @@ impl DigitalOcean {
         let id = text(resource, "resource_id")?.unwrap_or_default();
         let found = match text(resource, "resource_type")?.unwrap_or_default() {
             "droplet" => number(id)
-                .filter(|id| self.world.machine(*id).is_some())
+                .filter(|id| self.account.machine(*id).is_some())
                 .map(|id| (Kind::Instance, id)),
             "image" => {
                 number(id).filter(|id| self.own_image(*id).is_some()).map(|id| (Kind::Snapshot, id))

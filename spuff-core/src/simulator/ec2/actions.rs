@@ -6,8 +6,8 @@ use super::call::Call;
 use super::problem::Outcome;
 use super::xml::Xml;
 use super::{
-    Ec2, amis, attributes, catalogue_actions, copies, disks, instances, keys, network, power, run,
-    status, tags,
+    Ec2, amis, attributes, catalogue_actions, disks, instances, keys, network, power, run,
+    snapshots, status, tags,
 };
 
 /// An action's throttling: the burst size, and the refill in requests per second.
@@ -88,11 +88,11 @@ actions! {
     DescribeImages, Pace::Describe, amis::describe,
         [ExecutableBy Filter ImageId IncludeDeprecated IncludeDisabled MaxResults NextToken Owner];
     DeregisterImage, Pace::Own(100, 5), amis::deregister, [DeleteAssociatedSnapshots ImageId];
-    CreateSnapshot, Pace::Own(100, 5), copies::create,
+    CreateSnapshot, Pace::Own(100, 5), snapshots::create,
         [Description Location OutpostArn TagSpecification VolumeId];
-    DescribeSnapshots, Pace::Describe, copies::describe,
+    DescribeSnapshots, Pace::Describe, snapshots::describe,
         [Filter MaxResults NextToken Owner RestorableBy SnapshotId];
-    DeleteSnapshot, Pace::Own(100, 5), copies::delete, [SnapshotId];
+    DeleteSnapshot, Pace::Own(100, 5), snapshots::delete, [SnapshotId];
     DescribeVolumes, Pace::Describe, disks::describe,
         [Filter IncludeManagedResources MaxResults NextToken VolumeId];
     DeleteVolume, CHANGE, disks::delete, [VolumeId];

@@ -2,13 +2,12 @@
 //!
 //! Deregistering keeps an AMI's EBS snapshots, unless the request asks to delete them.
 
+use super::super::account::{Image, NewImage, Power};
 use super::super::clock::{Moment, delta};
 use super::super::fault::Fault;
-use super::super::truth::Kind;
-use super::super::world::{Image, NewImage, Power};
+use super::super::inspect::Kind;
 use super::call::Call;
 use super::catalogue::FREE;
-use super::copies::{check_rate, used};
 use super::filters::{Filters, on_tags};
 use super::holdings::{Ami, Mapping, Stored};
 use super::ids;
@@ -16,6 +15,7 @@ use super::page::Window;
 use super::problem::{Outcome, Problem};
 use super::publish;
 use super::show;
+use super::snapshots::{check_rate, used};
 use super::tags::Specifications;
 use super::xml::Xml;
 use super::{Ec2, REMEMBERED, state};
@@ -31,18 +31,18 @@ fn check_name(name: &str) -> Outcome<()> {
     Err(Problem::new("InvalidAMIName.Malformed", message))
 }
 
-pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn create(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let params = &call.params;
     let now = call.now;
     let name = params.need("Name")?;
-    let machine = room.find_machine(call)?;
+    let machine = backend.find_machine(call)?;
     check_name(name)?;
     let mut specifications = Specifications::read(params, &["image", "snapshot"])?;
     let no_reboot = params.flag("NoReboot")?.unwrap_or_default();
     let of_name = |image: &&Image| {
         !image.public && image.name == name && image.regions.contains(&call.region.name)
     };
-    if let Some(other) = room.world.images().find(of_name) {
+    if let Some(other) = backend.account.images().find(of_name) {
         let message = format!(
             "AMI name {name} is already in use by AMI {}",
             ids::of_kind(Kind::Snapshot, other.id)
@@ -54,8 +54,8 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         return Err(Problem::new("ConcurrentCreateImageNoRebootLimitExceeded", message));
     }
     let id = {
-        let found = room
-            .world
+        let found = backend
+            .account
             .machine(machine)
             .filter(|found| matches!(found.power(now), Power::Running | Power::Off));
         let wrong = || {
@@ -66,12 +66,14 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
             )
         };
         let found = found.ok_or_else(wrong)?;
-        for volume in room.launches.get(&machine).into_iter().flat_map(|launch| &launch.volumes) {
-            check_rate(room, call, *volume)?;
+        for volume in backend.launches.get(&machine).into_iter().flat_map(|launch| &launch.volumes)
+        {
+            check_rate(backend, call, *volume)?;
         }
-        let source = room.world.image(found.image);
-        let disks = room.launches.get(&machine).into_iter().flat_map(|launch| &launch.volumes);
-        let gib: u32 = disks.filter_map(|id| room.volumes.get(id)).map(|volume| volume.gib).sum();
+        let source = backend.account.image(found.image);
+        let disks = backend.launches.get(&machine).into_iter().flat_map(|launch| &launch.volumes);
+        let gib: u32 =
+            disks.filter_map(|id| backend.volumes.get(id)).map(|volume| volume.gib).sum();
         let new = NewImage {
             name: name.to_string(),
             description: params.get("Description").unwrap_or_default().to_string(),
@@ -84,14 +86,15 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
             labels: specifications.take("image"),
             public: false,
         };
-        room.world.snapshot(machine, new, "CreateImage", FREE, now, call.effects).0
+        backend.account.snapshot(machine, new, "CreateImage", FREE, now, call.effects).0
     };
     let tags = specifications.take("snapshot");
-    let mappings = room.copy_disks(call, machine, id, &tags);
-    let root_device = room.launches.get(&machine).map_or("/dev/sda1", |launch| launch.root_device);
-    room.amis.insert(id, Ami { root_device, mappings });
+    let mappings = backend.copy_disks(call, machine, id, &tags);
+    let root_device =
+        backend.launches.get(&machine).map_or("/dev/sda1", |launch| launch.root_device);
+    backend.amis.insert(id, Ami { root_device, mappings });
     if !no_reboot {
-        room.restart(machine, now);
+        backend.restart(machine, now);
     }
     xml.text("imageId", &ids::of_kind(Kind::Snapshot, id));
     Ok(())
@@ -106,7 +109,7 @@ impl Ec2 {
         ami: u64,
         tags: &super::holdings::Tags,
     ) -> Vec<Mapping> {
-        let image = self.world.image(ami);
+        let image = self.account.image(ami);
         let (ready, fails) = image.map_or((None, false), |image| (image.ready_at(), image.failed));
         let volumes =
             self.launches.get(&machine).map(|launch| launch.volumes.clone()).unwrap_or_default();
@@ -206,7 +209,7 @@ fn is_owned(image: &Image, owners: &[&str]) -> bool {
     owners.is_empty() || owners.iter().any(owned)
 }
 
-pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn describe(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let params = &call.params;
     let asked = params.list("ImageId");
     let owners = params.list("Owner");
@@ -215,43 +218,47 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
         params.flag(flag)?;
     }
     let by_id: Vec<u64> =
-        asked.iter().map(|text| room.find_image(call, text)).collect::<Outcome<_>>()?;
+        asked.iter().map(|text| backend.find_image(call, text)).collect::<Outcome<_>>()?;
     let window = Window::read(params, call.effects, (1, 1000))?;
-    let passes = |room: &Ec2, image: &Image| {
+    let passes = |backend: &Ec2, image: &Image| {
         is_owned(image, &owners)
             && image.regions.contains(&call.region.name)
-            && filters.hold(|name, is| room.in_image(image, call.now, name, is))
+            && filters.hold(|name, is| backend.in_image(image, call.now, name, is))
     };
     let (found, next) = if by_id.is_empty() {
         let page = window.page(
-            room.world
+            backend
+                .account
                 .images()
-                .filter(|image| passes(room, image))
+                .filter(|image| passes(backend, image))
                 .map(|image| (image.id, image.id)),
         );
-        let seen: Vec<u64> =
-            page.items.into_iter().filter(|id| room.world.lists_image(*id, call.now)).collect();
+        let seen: Vec<u64> = page
+            .items
+            .into_iter()
+            .filter(|id| backend.account.lists_image(*id, call.now))
+            .collect();
         (seen, page.next)
     } else {
         (
             by_id
                 .into_iter()
-                .filter(|id| room.world.image(*id).is_some_and(|image| passes(room, image)))
+                .filter(|id| backend.account.image(*id).is_some_and(|image| passes(backend, image)))
                 .collect(),
             None,
         )
     };
-    let found = found.iter().filter_map(|id| room.world.image(*id));
-    xml.set("imagesSet", found, |xml, image| show::image(xml, room, image, call.now));
+    let found = found.iter().filter_map(|id| backend.account.image(*id));
+    xml.set("imagesSet", found, |xml, image| show::image(xml, backend, image, call.now));
     xml.maybe("nextToken", next.as_deref());
     Ok(())
 }
 
-pub(super) fn deregister(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn deregister(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let text = call.params.need("ImageId")?;
     let with_copies = call.params.flag("DeleteAssociatedSnapshots")?.unwrap_or_default();
-    let id = room.find_image(call, text)?;
-    if !room.amis.contains_key(&id) {
+    let id = backend.find_image(call, text)?;
+    if !backend.amis.contains_key(&id) {
         let message = format!("Not authorized for image:{text}");
         return Err(Problem::new("AuthFailure", message).with_status(403));
     }
@@ -262,17 +269,17 @@ pub(super) fn deregister(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outc
         );
         return Err(Problem::new("OperationNotPermitted", message));
     }
-    room.world.delete_image(id, call.now);
-    room.deregistered.retain(|_, at| call.now < *at + REMEMBERED);
-    room.deregistered.insert(id, call.now);
-    let free_from = call.now + delta(room.timings.list_lag);
-    let mappings = room.amis.remove(&id).map(|ami| ami.mappings).unwrap_or_default();
+    backend.account.delete_image(id, call.now);
+    backend.deregistered.retain(|_, at| call.now < *at + REMEMBERED);
+    backend.deregistered.insert(id, call.now);
+    let free_from = call.now + delta(backend.timings.list_lag);
+    let mappings = backend.amis.remove(&id).map(|ami| ami.mappings).unwrap_or_default();
     for mapping in &mappings {
-        if let Some(copy) = room.stored.get_mut(&mapping.stored) {
+        if let Some(copy) = backend.stored.get_mut(&mapping.stored) {
             copy.free_from = Some(free_from);
         }
         if with_copies {
-            room.drop_copy(mapping.stored, call.now);
+            backend.drop_copy(mapping.stored, call.now);
         }
     }
     xml.flag("return", true);

@@ -1,16 +1,16 @@
 //! Instance attributes, which are read and changed one at a time.
 
-use super::super::truth::Kind;
-use super::super::world::Power;
+use super::super::account::Power;
+use super::super::inspect::Kind;
 use super::call::Call;
 use super::problem::{Outcome, Problem};
 use super::xml::Xml;
 use super::{Ec2, catalogue, ids, network};
 
-pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn describe(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let attribute = call.params.need("Attribute")?;
-    let id = room.find_machine(call)?;
-    let Some((machine, launch)) = room.world.machine(id).zip(room.launches.get(&id)) else {
+    let id = backend.find_machine(call)?;
+    let Some((machine, launch)) = backend.account.machine(id).zip(backend.launches.get(&id)) else {
         return Ok(());
     };
     let text = |xml: &mut Xml, value: &str| xml.within(attribute, |xml| xml.text("value", value));
@@ -37,7 +37,7 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
             let volumes = launch
                 .volumes
                 .iter()
-                .filter_map(|id| room.volumes.get(id).map(|volume| (id, volume)));
+                .filter_map(|id| backend.volumes.get(id).map(|volume| (id, volume)));
             xml.set(attribute, volumes, |xml, (id, volume)| {
                 xml.text("deviceName", &volume.device);
                 xml.within("ebs", |xml| {
@@ -87,8 +87,8 @@ impl<'a> Change<'a, '_> {
     }
 }
 
-pub(super) fn modify(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let id = room.find_machine(call)?;
+pub(super) fn modify(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let id = backend.find_machine(call)?;
     let change = Change { call };
     let protected = change.flag("disableApiTermination")?;
     let source_dest_check = change.flag("sourceDestCheck")?;
@@ -115,7 +115,7 @@ pub(super) fn modify(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         known.ok_or_else(|| Problem::value(format!("Invalid value '{name}' for InstanceType.")))
     });
     let size = size.transpose()?;
-    let power = room.world.machine(id).map_or(Power::Gone, |machine| machine.power(call.now));
+    let power = backend.account.machine(id).map_or(Power::Gone, |machine| machine.power(call.now));
     let must_be_off = size.is_some() || user_data.is_some();
     if power == Power::Gone || must_be_off && power != Power::Off {
         let state = if power == Power::Gone { "existing" } else { "'stopped'" };
@@ -130,10 +130,10 @@ pub(super) fn modify(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         let prefix = format!("BlockDeviceMapping.{number}");
         let device = call.params.need(&format!("{prefix}.DeviceName"))?;
         let ends = call.params.flag(&format!("{prefix}.Ebs.DeleteOnTermination"))?;
-        let volumes = room.launches.get(&id).into_iter().flat_map(|launch| &launch.volumes);
-        let volume = volumes
-            .copied()
-            .find(|volume| room.volumes.get(volume).is_some_and(|volume| volume.device == device));
+        let volumes = backend.launches.get(&id).into_iter().flat_map(|launch| &launch.volumes);
+        let volume = volumes.copied().find(|volume| {
+            backend.volumes.get(volume).is_some_and(|volume| volume.device == device)
+        });
         let missing = || {
             let message = format!("No device is currently mapped at {device}");
             Problem::new("InvalidInstanceAttributeValue", message)
@@ -141,14 +141,14 @@ pub(super) fn modify(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         endings.push((volume.ok_or_else(missing)?, ends));
     }
     for (volume, ends) in endings {
-        if let (Some(volume), Some(ends)) = (room.volumes.get_mut(&volume), ends) {
+        if let (Some(volume), Some(ends)) = (backend.volumes.get_mut(&volume), ends) {
             volume.ends_with_machine = ends;
         }
     }
-    if let (Some(size), Some(machine)) = (size, room.world.machine_mut(id)) {
+    if let (Some(size), Some(machine)) = (size, backend.account.machine_mut(id)) {
         machine.size = size;
     }
-    if let Some(launch) = room.launches.get_mut(&id) {
+    if let Some(launch) = backend.launches.get_mut(&id) {
         launch.protected = protected.unwrap_or(launch.protected);
         launch.source_dest_check = source_dest_check.unwrap_or(launch.source_dest_check);
         launch.ebs_optimized = ebs_optimized.unwrap_or(launch.ebs_optimized);

@@ -3,7 +3,7 @@
 //!
 //! Static tables, with their lookups.
 
-use super::super::world::{Architecture, Rate, Rounding, Size};
+use super::super::account::{Architecture, Rate, Rounding, Size};
 use Architecture::{Arm, X86};
 
 /// A region, with the prefix of its zones' ids.

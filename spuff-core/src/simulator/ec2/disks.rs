@@ -2,9 +2,9 @@
 //!
 //! A volume that is not deleted with its instance remains and is billed.
 
+use super::super::account::{Machine, Power};
 use super::super::clock::Moment;
-use super::super::truth::Kind;
-use super::super::world::{Machine, Power};
+use super::super::inspect::Kind;
 use super::Ec2;
 use super::call::Call;
 use super::catalogue::{self, ACCOUNT};
@@ -34,18 +34,18 @@ pub(super) struct Disks {
 
 impl Disks {
     /// Reads the image's volumes with the request's changes, and the request's additional volumes.
-    pub(super) fn read(room: &Ec2, call: &Call<'_>, image: u64) -> Outcome<Self> {
-        let mut disks = Self::of_image(room, image)?;
+    pub(super) fn read(backend: &Ec2, call: &Call<'_>, image: u64) -> Outcome<Self> {
+        let mut disks = Self::of_image(backend, image)?;
         for number in call.params.numbers("BlockDeviceMapping") {
             disks.add(call, &format!("BlockDeviceMapping.{number}"))?;
         }
         Ok(disks)
     }
 
-    fn of_image(room: &Ec2, id: u64) -> Outcome<Self> {
-        let image = room.world.image(id).ok_or_else(|| Problem::missing("ImageId"))?;
+    fn of_image(backend: &Ec2, id: u64) -> Outcome<Self> {
+        let image = backend.account.image(id).ok_or_else(|| Problem::missing("ImageId"))?;
         let snapshot = |id: u64| Some(ids::of_kind(Kind::DiskSnapshot, id));
-        if let Some(ami) = room.amis.get(&id) {
+        if let Some(ami) = backend.amis.get(&id) {
             let wanted = ami.mappings.iter().map(|mapping| Wanted {
                 device: mapping.device.clone(),
                 gib: mapping.gib,
@@ -128,14 +128,14 @@ impl Disks {
     /// Creates the volumes of an instance.
     pub(super) fn make(
         &self,
-        room: &mut Ec2,
+        backend: &mut Ec2,
         call: &Call<'_>,
         machine: u64,
         zone: usize,
         tags: &Tags,
     ) -> Vec<u64> {
         let make = |wanted: &Wanted| {
-            let id = room.world.next_id();
+            let id = backend.account.next_id();
             let volume = Volume {
                 machine,
                 device: wanted.device.clone(),
@@ -150,9 +150,9 @@ impl Disks {
                 tags: tags.clone(),
             };
             if let Some(disk) = catalogue::disk(wanted.kind) {
-                room.world.charge(Kind::Disk, id, disk.name, call.now, disk.rate(wanted.gib));
+                backend.account.charge(Kind::Disk, id, disk.name, call.now, disk.rate(wanted.gib));
             }
-            room.volumes.insert(id, volume);
+            backend.volumes.insert(id, volume);
             id
         };
         self.wanted.iter().map(make).collect()
@@ -187,7 +187,7 @@ impl Ec2 {
     }
 
     fn attachment(&self, volume: &Volume, now: Moment) -> Attachment {
-        volume.attachment(self.world.machine(volume.machine), now)
+        volume.attachment(self.account.machine(volume.machine), now)
     }
 
     fn in_volume(
@@ -240,22 +240,22 @@ const FILTERS: [&str; 13] = [
     "tag-key",
 ];
 
-pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn describe(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = call.params.list("VolumeId");
     let asked: Vec<u64> =
-        asked.iter().map(|text| room.find_volume(call, text)).collect::<Outcome<_>>()?;
+        asked.iter().map(|text| backend.find_volume(call, text)).collect::<Outcome<_>>()?;
     let filters = Filters::read(&call.params, &FILTERS)?;
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
-    let here = room.volumes.iter().filter(|(id, volume)| {
+    let here = backend.volumes.iter().filter(|(id, volume)| {
         volume.region == call.region.name
             && (asked.is_empty() || asked.contains(id))
-            && room.attachment(volume, call.now) != Attachment::Gone
-            && filters.hold(|name, is| room.in_volume(**id, volume, call.now, name, is))
+            && backend.attachment(volume, call.now) != Attachment::Gone
+            && filters.hold(|name, is| backend.in_volume(**id, volume, call.now, name, is))
     });
     let page = window.page(here.map(|(id, volume)| (*id, (*id, volume))));
     xml.set("volumeSet", page.items, |xml, (id, volume)| {
         let name = ids::of_kind(Kind::Disk, id);
-        let attached = room.attachment(volume, call.now) == Attachment::InUse;
+        let attached = backend.attachment(volume, call.now) == Attachment::InUse;
         xml.text("volumeId", &name);
         xml.value("size", volume.gib);
         xml.text("snapshotId", volume.snapshot.as_deref().unwrap_or_default());
@@ -287,13 +287,13 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
     Ok(())
 }
 
-pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn delete(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let text = call.params.need("VolumeId")?;
-    let id = room.find_volume(call, text)?;
-    if let Some(volume) = room
+    let id = backend.find_volume(call, text)?;
+    if let Some(volume) = backend
         .volumes
         .get(&id)
-        .filter(|volume| room.attachment(volume, call.now) == Attachment::InUse)
+        .filter(|volume| backend.attachment(volume, call.now) == Attachment::InUse)
     {
         let machine = ids::of_kind(Kind::Instance, volume.machine);
         return Err(Problem::new(
@@ -301,8 +301,8 @@ pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
             format!("Volume {text} is currently attached to {machine}"),
         ));
     }
-    room.volumes.remove(&id);
-    room.world.end_charge(Kind::Disk, id, call.now);
+    backend.volumes.remove(&id);
+    backend.account.end_charge(Kind::Disk, id, call.now);
     xml.flag("return", true);
     Ok(())
 }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::account::{Machine, Power};
 use super::super::clock::Moment;
-use super::super::world::{Machine, Power};
 
 pub(super) type Tags = BTreeMap<String, String>;
 

@@ -1,6 +1,6 @@
 //! EC2 ids: a prefix and seventeen hexadecimal digits, which encode the number reversibly.
 
-use super::super::truth::Kind;
+use super::super::inspect::Kind;
 use super::problem::{Outcome, Problem};
 
 /// Odd, so that multiplication by it is invertible.

@@ -2,9 +2,9 @@
 //!
 //! An id that is not visible yet fails the whole call; a filter omits it.
 
+use super::super::account::{Machine, Power};
 use super::super::clock::Moment;
-use super::super::truth::Kind;
-use super::super::world::{Machine, Power};
+use super::super::inspect::Kind;
 use super::call::Call;
 use super::catalogue::{ACCOUNT, architecture};
 use super::filters::{Filters, on_tags};
@@ -62,7 +62,7 @@ impl Ec2 {
                         format!("Invalid id: \"{text}\""),
                     ));
                 }
-                Named::Thing(id) => match self.world.read_machine(id, call.now) {
+                Named::Thing(id) => match self.account.read_machine(id, call.now) {
                     Some(machine) if machine.region == call.region.name => found.push(id),
                     _ => missing.push(*text),
                 },
@@ -117,9 +117,9 @@ impl Ec2 {
             launched.flat_map(|launched| launched.machines.iter().copied()).collect()
         } else if let Some(names) = filters.exactly("tag:Name").filter(|names| !names.contains(&""))
         {
-            names.iter().flat_map(|name| self.world.ids_named(name).iter().copied()).collect()
+            names.iter().flat_map(|name| self.account.ids_named(name).iter().copied()).collect()
         } else {
-            return Box::new(self.world.machines_from(from).map(|machine| machine.id));
+            return Box::new(self.account.machines_from(from).map(|machine| machine.id));
         };
         few.sort_unstable();
         few.dedup();
@@ -128,7 +128,7 @@ impl Ec2 {
 
     /// Whether an instance is in the region and matches the filters.
     fn passes(&self, id: u64, call: &Call<'_>, filters: &Filters<'_>) -> bool {
-        let found = self.world.machine(id).zip(self.launches.get(&id));
+        let found = self.account.machine(id).zip(self.launches.get(&id));
         found.is_some_and(|(machine, launch)| {
             machine.region == call.region.name
                 && filters.hold(|name, is| self.in_machine(machine, launch, call.now, name, is))
@@ -202,7 +202,7 @@ impl Ec2 {
 
 /// Returns the requested page of instances, by ids or filters.
 pub(super) fn page(
-    room: &mut Ec2,
+    backend: &mut Ec2,
     call: &Call<'_>,
     known: &[&str],
     set: &str,
@@ -215,24 +215,27 @@ pub(super) fn page(
                 format!("The parameter {set} cannot be used with the parameter maxResults");
             return Err(Problem::combination(message));
         }
-        let mut found = room.find_machines(call, &asked)?;
-        found.retain(|id| room.passes(*id, call, &filters));
+        let mut found = backend.find_machines(call, &asked)?;
+        found.retain(|id| backend.passes(*id, call, &filters));
         return Ok((found, None));
     }
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
-    let passing =
-        room.candidates(call, &filters, window.from).filter(|id| room.passes(*id, call, &filters));
+    let passing = backend
+        .candidates(call, &filters, window.from)
+        .filter(|id| backend.passes(*id, call, &filters));
     let page = window.page(passing.map(|id| (id, id)));
     // Invisible instances are removed last: a page may be empty without being the last.
     let seen =
-        page.items.into_iter().filter(|id| room.world.lists_machine(*id, call.now)).collect();
+        page.items.into_iter().filter(|id| backend.account.lists_machine(*id, call.now)).collect();
     Ok((seen, page.next))
 }
 
-pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let (found, next) = page(room, call, &FILTERS, "instancesSet")?;
-    let found: Vec<_> =
-        found.iter().filter_map(|id| room.world.machine(*id).zip(room.launches.get(id))).collect();
+pub(super) fn describe(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let (found, next) = page(backend, call, &FILTERS, "instancesSet")?;
+    let found: Vec<_> = found
+        .iter()
+        .filter_map(|id| backend.account.machine(*id).zip(backend.launches.get(id)))
+        .collect();
     let reservations = found.chunk_by(|(_, one), (_, other)| one.reservation == other.reservation);
     xml.set("reservationSet", reservations, |xml, machines| {
         if let Some((_, launch)) = machines.first() {
@@ -241,7 +244,7 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
         xml.text("ownerId", ACCOUNT);
         xml.texts("groupSet", []);
         xml.set("instancesSet", machines, |xml, (machine, launch)| {
-            show::instance(xml, room, machine, launch, call.now)
+            show::instance(xml, backend, machine, launch, call.now)
         });
     });
     xml.maybe("nextToken", next.as_deref());

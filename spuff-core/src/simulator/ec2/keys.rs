@@ -8,8 +8,8 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
+use super::super::account::Account;
 use super::super::clock::Moment;
-use super::super::world::World;
 use super::Ec2;
 use super::call::Call;
 use super::filters::{Filters, on_tags};
@@ -27,12 +27,16 @@ const MD5: usize = 16;
 const SHA_256: usize = 32;
 
 /// The keys that a region starts with.
-pub(super) fn at_first(world: &mut World, region: &str, now: Moment) -> BTreeMap<String, KeyPair> {
+pub(super) fn at_first(
+    account: &mut Account,
+    region: &str,
+    now: Moment,
+) -> BTreeMap<String, KeyPair> {
     let mut pair = |kind: &'static str, name: &str| {
         let public_key = public_key(kind, &format!("{region}/{name}"), name);
         let fingerprint = fingerprint(kind, &public_key, false);
         let pair = KeyPair {
-            id: world.next_id(),
+            id: account.next_id(),
             kind,
             fingerprint,
             public_key,
@@ -77,8 +81,8 @@ fn fingerprint(kind: &str, key: &str, made_by_aws: bool) -> String {
     })
 }
 
-pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let Some(place) = room.places.get(call.region.name) else { return Ok(()) };
+pub(super) fn describe(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let Some(place) = backend.places.get(call.region.name) else { return Ok(()) };
     let names = call.params.list("KeyName");
     let pair_ids = call.params.list("KeyPairId");
     for name in &names {
@@ -131,14 +135,14 @@ fn missing(name: &str) -> Problem {
 }
 
 /// Reads and validates the name of a new key, which must be unused.
-fn new_name<'c>(room: &Ec2, call: &'c Call<'_>) -> Outcome<&'c str> {
+fn new_name<'c>(backend: &Ec2, call: &'c Call<'_>) -> Outcome<&'c str> {
     let name = call.params.need("KeyName")?;
     if name.len() > MAX_NAME || !name.is_ascii() {
         return Err(Problem::value(format!(
             "Key names may have up to {MAX_NAME} ASCII characters"
         )));
     }
-    if room.places.get(call.region.name).is_some_and(|place| place.keys.contains_key(name)) {
+    if backend.places.get(call.region.name).is_some_and(|place| place.keys.contains_key(name)) {
         return Err(Problem::new(
             "InvalidKeyPair.Duplicate",
             format!("The keypair already exists: {name}"),
@@ -147,15 +151,15 @@ fn new_name<'c>(room: &Ec2, call: &'c Call<'_>) -> Outcome<&'c str> {
     Ok(name)
 }
 
-fn add(room: &mut Ec2, call: &Call<'_>, name: &str, pair: KeyPair, xml: &mut Xml) {
+fn add(backend: &mut Ec2, call: &Call<'_>, name: &str, pair: KeyPair, xml: &mut Xml) {
     show(xml, name, &pair);
-    if let Some(place) = room.places.get_mut(call.region.name) {
+    if let Some(place) = backend.places.get_mut(call.region.name) {
         place.keys.insert(name.to_string(), pair);
     }
 }
 
-pub(super) fn import(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let name = new_name(room, call)?;
+pub(super) fn import(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let name = new_name(backend, call)?;
     let material = call.params.need("PublicKeyMaterial")?;
     let tags = Specifications::read(&call.params, &["key-pair"])?.take("key-pair");
     let wrong =
@@ -177,33 +181,33 @@ pub(super) fn import(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     }
     let fingerprint = fingerprint(kind, &public_key, false);
     let pair = KeyPair {
-        id: room.world.next_id(),
+        id: backend.account.next_id(),
         kind,
         fingerprint,
         public_key,
         created: call.now,
         tags,
     };
-    add(room, call, name, pair, xml);
+    add(backend, call, name, pair, xml);
     Ok(())
 }
 
-pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let name = new_name(room, call)?;
+pub(super) fn create(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let name = new_name(backend, call)?;
     let kind = match call.params.get("KeyType") {
         None | Some("rsa") => "rsa",
         Some("ed25519") => "ed25519",
         Some(other) => return Err(Problem::value(format!("Invalid value '{other}' for keyType."))),
     };
     let tags = Specifications::read(&call.params, &["key-pair"])?.take("key-pair");
-    let id = room.world.next_id();
+    let id = backend.account.next_id();
     let public_key = public_key(kind, &format!("{}/{id}", call.region.name), name);
     let fingerprint = fingerprint(kind, &public_key, true);
     // Pseudorandom bytes, not a usable private key.
     let material = STANDARD.encode(bytes_of(&format!("private {id}"), 420));
     let label = if kind == "rsa" { "RSA" } else { "OPENSSH" };
     let pair = KeyPair { id, kind, fingerprint, public_key, created: call.now, tags };
-    add(room, call, name, pair, xml);
+    add(backend, call, name, pair, xml);
     xml.text(
         "keyMaterial",
         &format!(
@@ -214,13 +218,13 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
 }
 
 /// Deletes a key pair; succeeds if it does not exist.
-pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn delete(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let id = call.params.get("KeyPairId");
     let name = call.params.get("KeyName");
     if id.is_none() && name.is_none() {
         return Err(Problem::missing("KeyName"));
     }
-    let Some(place) = room.places.get_mut(call.region.name) else { return Ok(()) };
+    let Some(place) = backend.places.get_mut(call.region.name) else { return Ok(()) };
     let named = |key: &str, pair: &KeyPair| {
         name == Some(key) || id.is_some_and(|id| ids::name("key-", pair.id) == id)
     };

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 
+use super::super::backend::Bucket;
 use super::super::clock::Moment;
-use super::super::room::Bucket;
 use super::actions::{self, Pace};
 use super::params::Params;
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::super::room::Asked;
+use super::super::backend::Asked;
 use super::problem::{Outcome, Problem};
 
 /// Parameters that every request may have besides those of its action.

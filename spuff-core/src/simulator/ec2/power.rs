@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use super::super::account::{Machine, Power};
 use super::super::clock::{Moment, delta};
 use super::super::fault::Fault;
-use super::super::truth::Kind;
-use super::super::world::{Machine, Power};
+use super::super::inspect::Kind;
 use super::call::Call;
 use super::problem::{Outcome, Problem};
 use super::state::{PENDING, SHUTTING_DOWN, of_machine};
@@ -35,10 +35,10 @@ fn wrong_state(id: u64, what: &str) -> Problem {
 impl Ec2 {
     /// Ends the charges that end with an instance.
     pub(super) fn settle(&mut self, id: u64, at: Moment) {
-        self.world.end_charge(Kind::Address, id, at);
+        self.account.end_charge(Kind::Address, id, at);
         for volume in self.launches.get(&id).into_iter().flat_map(|launch| &launch.volumes) {
             if self.volumes.get(volume).is_some_and(|volume| volume.ends_with_machine) {
-                self.world.end_charge(Kind::Disk, *volume, at);
+                self.account.end_charge(Kind::Disk, *volume, at);
             }
         }
     }
@@ -52,7 +52,7 @@ impl Ec2 {
         allowed: impl Fn(Power) -> bool,
     ) -> Outcome<Vec<(u64, Power, State)>> {
         let state_of = |id: &u64| {
-            let machine = self.world.machine(*id).ok_or_else(|| wrong_state(*id, what))?;
+            let machine = self.account.machine(*id).ok_or_else(|| wrong_state(*id, what))?;
             let power = machine.power(now);
             if allowed(power) {
                 Ok((*id, power, of_machine(machine, now)))
@@ -64,15 +64,16 @@ impl Ec2 {
     }
 }
 
-pub(super) fn terminate(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn terminate(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     if call.params.list("InstanceId").len() > MAX_IDS {
         return Err(Problem::value(format!("The maximum number of instance IDs is {MAX_IDS}")));
     }
-    let asked = room.need_machines(call)?;
+    let asked = backend.need_machines(call)?;
     for id in &asked {
-        let protected = room.launches.get(id).is_some_and(|launch| launch.protected)
+        let protected = backend.launches.get(id).is_some_and(|launch| launch.protected)
             || call.effects.is(Fault::Locked);
-        if protected && room.world.machine(*id).is_some_and(|machine| machine.exists(call.now)) {
+        if protected && backend.account.machine(*id).is_some_and(|machine| machine.exists(call.now))
+        {
             let id = ids::of_kind(Kind::Instance, *id);
             let message = format!(
                 "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' \
@@ -82,16 +83,16 @@ pub(super) fn terminate(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outco
         }
     }
     let mut changes = Vec::new();
-    for (id, power, previous) in room.states(&asked, call.now, "terminated", |_| true)? {
+    for (id, power, previous) in backend.states(&asked, call.now, "terminated", |_| true)? {
         if matches!(power, Power::Deleting | Power::Gone) {
             changes.push((id, previous, previous));
             continue;
         }
         changes.push((id, SHUTTING_DOWN, previous));
-        let ended = room.world.destroy(id, "TerminateInstances", call.now, call.effects);
+        let ended = backend.account.destroy(id, "TerminateInstances", call.now, call.effects);
         if ended.is_some_and(|action| !action.fails) {
-            room.settle(id, call.now);
-            if let Some(launch) = room.launches.get_mut(&id) {
+            backend.settle(id, call.now);
+            if let Some(launch) = backend.launches.get_mut(&id) {
                 launch.ended_by_user = true;
             }
         }
@@ -100,20 +101,20 @@ pub(super) fn terminate(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outco
     Ok(())
 }
 
-pub(super) fn stop(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let asked = room.need_machines(call)?;
+pub(super) fn stop(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let asked = backend.need_machines(call)?;
     let can_stop = |power| {
         matches!(power, Power::Running | Power::Stopping | Power::Off)
             && !call.effects.is(Fault::Locked)
     };
     let mut changes = Vec::new();
-    for (id, power, previous) in room.states(&asked, call.now, "stopped", can_stop)? {
+    for (id, power, previous) in backend.states(&asked, call.now, "stopped", can_stop)? {
         if power != Power::Running {
             changes.push((id, previous, previous));
             continue;
         }
         changes.push((id, STOPPING, previous));
-        let stopped = room.world.power(
+        let stopped = backend.account.power(
             id,
             "StopInstances",
             (Power::Stopping, Power::Off),
@@ -121,21 +122,21 @@ pub(super) fn stop(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()
             call.effects,
         );
         if stopped.is_some_and(|action| !action.fails) {
-            room.world.end_charge(Kind::Instance, id, call.now);
-            room.world.end_charge(Kind::Address, id, call.now);
+            backend.account.end_charge(Kind::Instance, id, call.now);
+            backend.account.end_charge(Kind::Address, id, call.now);
         }
     }
     show_changes(xml, changes);
     Ok(())
 }
 
-pub(super) fn start(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let asked = room.need_machines(call)?;
+pub(super) fn start(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let asked = backend.need_machines(call)?;
     let can_start = |power| {
         matches!(power, Power::Off | Power::Running | Power::Booting | Power::Starting)
             && !call.effects.is(Fault::Locked)
     };
-    let states = room.states(&asked, call.now, "started", can_start)?;
+    let states = backend.states(&asked, call.now, "started", can_start)?;
     if call.effects.is(Fault::CapacityOut) {
         return Err(
             Problem::new("InsufficientInstanceCapacity", "Insufficient capacity.").with_status(500)
@@ -148,7 +149,7 @@ pub(super) fn start(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<(
             continue;
         }
         changes.push((id, PENDING, previous));
-        let started = room.world.power(
+        let started = backend.account.power(
             id,
             "StartInstances",
             (Power::Starting, Power::Running),
@@ -157,21 +158,21 @@ pub(super) fn start(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<(
         );
         let Some(action) = started.filter(|action| !action.fails) else { continue };
         let running = action.ends.unwrap_or(call.now);
-        let address = another_address(room.world.next_id());
-        let Some(machine) = room.world.machine_mut(id) else { continue };
+        let address = another_address(backend.account.next_id());
+        let Some(machine) = backend.account.machine_mut(id) else { continue };
         let size = machine.size;
         let public = machine.ipv4.is_some();
         let gone = machine.gone_at();
         machine.ipv4 = machine.ipv4.map(|_| address);
-        room.world.charge(Kind::Instance, id, size.name, running, size.rate);
+        backend.account.charge(Kind::Instance, id, size.name, running, size.rate);
         if public {
-            room.world.charge(Kind::Address, id, "", running, catalogue::ADDRESS);
+            backend.account.charge(Kind::Address, id, "", running, catalogue::ADDRESS);
         }
         if let Some(gone) = gone {
-            room.world.end_charge(Kind::Instance, id, gone);
-            room.settle(id, gone);
+            backend.account.end_charge(Kind::Instance, id, gone);
+            backend.settle(id, gone);
         }
-        if let Some(launch) = room.launches.get_mut(&id) {
+        if let Some(launch) = backend.launches.get_mut(&id) {
             (launch.started, launch.booted) = (call.now, running);
         }
     }
@@ -186,12 +187,12 @@ fn another_address(id: u64) -> Ipv4Addr {
 }
 
 /// Reboots instances: the state does not change, only the status checks show it.
-pub(super) fn reboot(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let asked = room.need_machines(call)?;
+pub(super) fn reboot(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let asked = backend.need_machines(call)?;
     let can_reboot =
         |power| matches!(power, Power::Running | Power::Booting) && !call.effects.is(Fault::Locked);
-    for (id, ..) in room.states(&asked, call.now, "rebooted", can_reboot)? {
-        room.restart(id, call.now);
+    for (id, ..) in backend.states(&asked, call.now, "rebooted", can_reboot)? {
+        backend.restart(id, call.now);
     }
     xml.flag("return", true);
     Ok(())
@@ -200,9 +201,9 @@ pub(super) fn reboot(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
 impl Ec2 {
     /// Reboots a running instance without changing its state.
     pub(super) fn restart(&mut self, id: u64, now: Moment) {
-        let takes = self.world.take(self.timings.power);
+        let takes = self.account.take(self.timings.power);
         let runs =
-            self.world.machine(id).is_some_and(|machine| machine.power(now) == Power::Running);
+            self.account.machine(id).is_some_and(|machine| machine.power(now) == Power::Running);
         if let Some(launch) = self.launches.get_mut(&id).filter(|_| runs) {
             launch.booted = now + takes;
         }

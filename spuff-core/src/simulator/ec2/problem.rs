@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::super::room::{Answer, Refusal};
+use super::super::backend::{Answer, Refusal};
 use super::xml::Xml;
 
 /// A refusal.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use chrono::{TimeDelta, Timelike};
 
+use super::super::account::{Account, Architecture, Image, NewImage};
 use super::super::clock::Moment;
-use super::super::world::{Architecture, Image, NewImage, World};
 use super::catalogue::{ACCOUNT, architecture};
 
 /// A publisher of images.
@@ -152,7 +152,7 @@ static RELEASES: [Release; 8] = [
 
 /// Publishes a region's images, and returns the parameters with the ids of their images.
 pub(super) fn publish(
-    world: &mut World,
+    account: &mut Account,
     region: &'static str,
     now: Moment,
 ) -> BTreeMap<String, u64> {
@@ -189,7 +189,7 @@ pub(super) fn publish(
             size_centi_gib: 800,
             ..NewImage::default()
         };
-        let id = world.publish(new, built);
+        let id = account.publish(new, built);
         if publisher == release.publisher {
             for parameter in release.parameters {
                 // The newest build comes first.

@@ -8,10 +8,10 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use chrono::TimeDelta;
 
+use super::super::account::{Architecture, NewMachine, Power, Size};
 use super::super::clock::Moment;
 use super::super::fault::Fault;
-use super::super::truth::Kind;
-use super::super::world::{Architecture, NewMachine, Power, Size};
+use super::super::inspect::Kind;
 use super::call::Call;
 use super::catalogue::{self, ACCOUNT, architecture};
 use super::disks::Disks;
@@ -36,7 +36,7 @@ struct Position {
     ipv6: bool,
 }
 
-pub(super) fn run_instances(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn run_instances(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let params = &call.params;
     let token = params.get("ClientToken");
     if token.is_some_and(|token| token.len() > MAX_TOKEN || !token.is_ascii()) {
@@ -45,17 +45,19 @@ pub(super) fn run_instances(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> O
         )));
     }
     let key = token.map(|token| (call.region.name, token.to_string()));
-    if let Some(launched) = key.as_ref().and_then(|key| room.launched.get(key)) {
-        let machines = again(room, launched, call)?;
-        show_reservation(room, &machines, call.now, xml);
+    if let Some(launched) = key.as_ref().and_then(|key| backend.launched.get(key)) {
+        let machines = again(backend, launched, call)?;
+        show_reservation(backend, &machines, call.now, xml);
         return Ok(());
     }
-    let machines = launch(room, call)?;
+    let machines = launch(backend, call)?;
     if let Some(key) = key {
-        room.launched.insert(key, Launched { meaning: meaning(call), machines: machines.clone() });
+        backend
+            .launched
+            .insert(key, Launched { meaning: meaning(call), machines: machines.clone() });
     }
     // A new instance is shown as pending, however fast it boots.
-    show_reservation(room, &machines, call.now - TimeDelta::milliseconds(1), xml);
+    show_reservation(backend, &machines, call.now - TimeDelta::milliseconds(1), xml);
     Ok(())
 }
 
@@ -67,14 +69,14 @@ fn meaning(call: &Call<'_>) -> u64 {
 }
 
 /// Returns the instances of the token's first launch, if the requests are equal.
-fn again(room: &Ec2, launched: &Launched, call: &Call<'_>) -> Outcome<Vec<u64>> {
+fn again(backend: &Ec2, launched: &Launched, call: &Call<'_>) -> Outcome<Vec<u64>> {
     if launched.meaning != meaning(call) {
         let message = "Arguments on this idempotent request are inconsistent with arguments used \
          in previous request(s).";
         return Err(Problem::new("IdempotentParameterMismatch", message));
     }
     let alive = |id: &u64| {
-        let machine = room.world.machine(*id);
+        let machine = backend.account.machine(*id);
         machine.is_some_and(|machine| {
             !matches!(machine.power(call.now), Power::Deleting | Power::Gone)
         })
@@ -86,7 +88,7 @@ fn again(room: &Ec2, launched: &Launched, call: &Call<'_>) -> Outcome<Vec<u64>> 
     Err(Problem::new("IdempotentInstanceTerminated", message))
 }
 
-fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
+fn launch(backend: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
     let params = &call.params;
     let now = call.now;
     let count = |name: &str| -> Outcome<u32> {
@@ -100,7 +102,7 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
         };
         if (1..=1000).contains(&count) { Ok(count) } else { Err(Problem::value(message())) }
     };
-    let image_id = image(room, call)?;
+    let image_id = image(backend, call)?;
     let least = count("MinCount")?;
     let most = count("MaxCount")?;
     if least > most {
@@ -108,12 +110,12 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
         return Err(Problem::combination(message));
     }
     let size = size(call)?;
-    let found = room.world.image(image_id).ok_or_else(|| Problem::missing("ImageId"))?;
+    let found = backend.account.image(image_id).ok_or_else(|| Problem::missing("ImageId"))?;
     check_architecture(size, found.architecture)?;
     let position = position(call)?;
-    let key = key(room, call)?;
+    let key = key(backend, call)?;
     let user_data = user_data(call)?;
-    let disks = Disks::read(room, call, image_id)?;
+    let disks = Disks::read(backend, call, image_id)?;
     let allowed = ["instance", "volume", "network-interface", "spot-instances-request"];
     let mut specifications = Specifications::read(params, &allowed)?;
     let ends_at_shutdown = match params.get("InstanceInitiatedShutdownBehavior") {
@@ -140,15 +142,16 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
     let monitored = params.flag("Monitoring.Enabled")?;
     let ebs_optimized = params.flag("EbsOptimized")?;
     let hop_limit = params.number("MetadataOptions.HttpPutResponseHopLimit")?;
-    let count = allowed_count(room, call, size, &position, (least, most))?;
+    let count = allowed_count(backend, call, size, &position, (least, most))?;
 
     let tags = specifications.take("instance");
     let volume_tags = specifications.take("volume");
-    let reservation = room.world.next_id();
+    let reservation = backend.account.next_id();
     let mut machines = Vec::new();
     for index in 0..count {
-        let id = make(room, call, size, image_id, &position, &tags);
-        let volumes = disks.make(room, call, id, network::zone_of(position.subnet), &volume_tags);
+        let id = make(backend, call, size, image_id, &position, &tags);
+        let volumes =
+            disks.make(backend, call, id, network::zone_of(position.subnet), &volume_tags);
         let launch = Launch {
             reservation,
             index,
@@ -173,9 +176,11 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
             hop_limit: hop_limit.unwrap_or(1),
             credits: params.get("CreditSpecification.CpuCredits").map(str::to_string),
         };
-        room.launches.insert(id, launch);
-        if let Some(gone) = room.world.machine(id).and_then(super::super::world::Machine::gone_at) {
-            room.settle(id, gone);
+        backend.launches.insert(id, launch);
+        if let Some(gone) =
+            backend.account.machine(id).and_then(super::super::account::Machine::gone_at)
+        {
+            backend.settle(id, gone);
         }
         machines.push(id);
     }
@@ -183,7 +188,7 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
 }
 
 fn make(
-    room: &mut Ec2,
+    backend: &mut Ec2,
     call: &Call<'_>,
     size: &'static Size,
     image: u64,
@@ -202,17 +207,17 @@ fn make(
         ipv4: position.public,
         ipv6: position.ipv6,
     };
-    let (id, _) = room.world.launch(new, "RunInstances", call.now, call.effects);
+    let (id, _) = backend.account.launch(new, "RunInstances", call.now, call.effects);
     if position.public {
-        room.world.charge(Kind::Address, id, "", call.now, catalogue::ADDRESS);
+        backend.account.charge(Kind::Address, id, "", call.now, catalogue::ADDRESS);
     }
     id
 }
 
-fn image(room: &mut Ec2, call: &Call<'_>) -> Outcome<u64> {
+fn image(backend: &mut Ec2, call: &Call<'_>) -> Outcome<u64> {
     let text = call.params.need("ImageId")?;
-    let id = room.find_image(call, text)?;
-    let image = room.world.image(id).filter(|image| image.is_available(call.now));
+    let id = backend.find_image(call, text)?;
+    let image = backend.account.image(id).filter(|image| image.is_available(call.now));
     let unavailable = || {
         Problem::new("InvalidAMIID.Unavailable", format!("The image ID '{text}' is not available"))
     };
@@ -321,10 +326,10 @@ fn position(call: &Call<'_>) -> Outcome<Position> {
     Ok(Position { subnet, groups, public, ipv6: ipv6.unwrap_or_default() > 0 })
 }
 
-fn key(room: &Ec2, call: &Call<'_>) -> Outcome<Option<String>> {
+fn key(backend: &Ec2, call: &Call<'_>) -> Outcome<Option<String>> {
     let Some(name) = call.params.get("KeyName") else { return Ok(None) };
     let known =
-        room.places.get(call.region.name).is_some_and(|place| place.keys.contains_key(name));
+        backend.places.get(call.region.name).is_some_and(|place| place.keys.contains_key(name));
     let missing =
         || Problem::new("InvalidKeyPair.NotFound", format!("The key pair '{name}' does not exist"));
     known.then(|| Some(name.to_string())).ok_or_else(missing)
@@ -345,7 +350,7 @@ fn user_data(call: &Call<'_>) -> Outcome<Option<String>> {
 
 /// How many of the requested instances may be launched.
 fn allowed_count(
-    room: &Ec2,
+    backend: &Ec2,
     call: &Call<'_>,
     size: &Size,
     position: &Position,
@@ -362,8 +367,11 @@ fn allowed_count(
         return Err(Problem::new("InsufficientInstanceCapacity", message).with_status(500));
     }
     let counted_at: Moment = call.now - STILL_COUNTED;
-    let left =
-        if call.effects.is(Fault::QuotaReached) { 0 } else { room.world.quota_left(counted_at) };
+    let left = if call.effects.is(Fault::QuotaReached) {
+        0
+    } else {
+        backend.account.quota_left(counted_at)
+    };
     let left = u32::try_from(left).unwrap_or(u32::MAX);
     if left >= least {
         return Ok(left.min(most));
@@ -374,8 +382,9 @@ fn allowed_count(
     Err(Problem::new("InstanceLimitExceeded", message))
 }
 
-fn show_reservation(room: &Ec2, machines: &[u64], now: Moment, xml: &mut Xml) {
-    let found = machines.iter().filter_map(|id| room.world.machine(*id).zip(room.launches.get(id)));
+fn show_reservation(backend: &Ec2, machines: &[u64], now: Moment, xml: &mut Xml) {
+    let found =
+        machines.iter().filter_map(|id| backend.account.machine(*id).zip(backend.launches.get(id)));
     let found: Vec<_> = found.collect();
     if let Some((_, launch)) = found.first() {
         xml.text("reservationId", &ids::name("r-", launch.reservation));
@@ -383,7 +392,7 @@ fn show_reservation(room: &Ec2, machines: &[u64], now: Moment, xml: &mut Xml) {
     xml.text("ownerId", ACCOUNT);
     xml.texts("groupSet", []);
     xml.set("instancesSet", found, |xml, (machine, launch)| {
-        show::instance(xml, room, machine, launch, now)
+        show::instance(xml, backend, machine, launch, now)
     });
 }
 
@@ -408,7 +417,7 @@ impl Ec2 {
             ));
         }
         let image = self
-            .world
+            .account
             .read_image(id, call.now)
             .filter(|image| image.regions.contains(&call.region.name));
         image.map(|image| image.id).ok_or_else(missing)

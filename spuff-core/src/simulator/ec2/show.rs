@@ -4,9 +4,9 @@
 
 use std::net::Ipv4Addr;
 
+use super::super::account::{Image, Machine, Power};
 use super::super::clock::Moment;
-use super::super::truth::Kind;
-use super::super::world::{Image, Machine, Power};
+use super::super::inspect::Kind;
 use super::catalogue::{ACCOUNT, architecture};
 use super::holdings::{Launch, tags_of};
 use super::xml::Xml;
@@ -80,10 +80,16 @@ pub(super) fn code_and_name(xml: &mut Xml, name: &str, (code, word): (u16, &str)
 }
 
 /// Writes one instance of a set.
-pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &Launch, now: Moment) {
+pub(super) fn instance(
+    xml: &mut Xml,
+    backend: &Ec2,
+    machine: &Machine,
+    launch: &Launch,
+    now: Moment,
+) {
     let power = machine.power(now);
     let alive = power != Power::Gone;
-    let address = room.public_address(machine, now);
+    let address = backend.public_address(machine, now);
     let public = address.map(|address| public_name(machine.region, address)).unwrap_or_default();
     let private = if alive { private_name(machine, launch) } else { String::new() };
     let private_address = network::private_address(launch.subnet, machine.id);
@@ -128,7 +134,7 @@ pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &La
     xml.text("architecture", architecture(machine.size.architecture));
     xml.text("rootDeviceType", "ebs");
     xml.text("rootDeviceName", launch.root_device);
-    devices(xml, room, launch, alive, power == Power::Booting);
+    devices(xml, backend, launch, alive, power == Power::Booting);
     xml.text("virtualizationType", "hvm");
     xml.text("clientToken", launch.token.as_deref().unwrap_or_default());
     xml.tags("tagSet", tags_of(machine, launch));
@@ -170,15 +176,15 @@ pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &La
 }
 
 /// The number of threads per core.
-pub(super) fn threads(size: &super::super::world::Size) -> u32 {
+pub(super) fn threads(size: &super::super::account::Size) -> u32 {
     let one =
         size.cpus < 2 || architecture(size.architecture) == "arm64" || size.name.starts_with("t2.");
     if one { 1 } else { 2 }
 }
 
-fn devices(xml: &mut Xml, room: &Ec2, launch: &Launch, alive: bool, booting: bool) {
+fn devices(xml: &mut Xml, backend: &Ec2, launch: &Launch, alive: bool, booting: bool) {
     let volumes =
-        launch.volumes.iter().filter_map(|id| room.volumes.get(id).map(|volume| (id, volume)));
+        launch.volumes.iter().filter_map(|id| backend.volumes.get(id).map(|volume| (id, volume)));
     xml.set("blockDeviceMapping", volumes.filter(|_| alive), |xml, (id, volume)| {
         xml.text("deviceName", &volume.device);
         xml.within("ebs", |xml| {
@@ -243,9 +249,9 @@ fn interface(
 }
 
 /// Writes one image of a set.
-pub(super) fn image(xml: &mut Xml, room: &Ec2, image: &Image, now: Moment) {
+pub(super) fn image(xml: &mut Xml, backend: &Ec2, image: &Image, now: Moment) {
     let publisher = super::publish::publisher(image);
-    let ami = room.amis.get(&image.id);
+    let ami = backend.amis.get(&image.id);
     let owner = super::publish::owner(image);
     let state = state::of_image(image, now);
     xml.text("imageId", &ids::of_kind(Kind::Snapshot, image.id));

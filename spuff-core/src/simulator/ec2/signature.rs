@@ -4,7 +4,7 @@
 //! Supports version 4 in the `Authorization` header, and version 2 in the parameters, which older
 //! clients use and which has no region.
 
-use super::super::room::Asked;
+use super::super::backend::Asked;
 
 /// The region of a signature without one.
 const DEFAULT_REGION: &str = "us-east-1";

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::account::Account;
+use super::super::backend::{Answer, Asked, Refusal};
 use super::super::clock::Moment;
-use super::super::room::{Answer, Asked, Refusal};
-use super::super::truth::Kind;
-use super::super::world::World;
+use super::super::inspect::Kind;
 use super::holdings::Place;
 use super::{Ec2, Service, ids, region_of};
 
@@ -25,16 +25,16 @@ struct Many {
     names: Vec<String>,
 }
 
-pub(super) fn answer(room: &mut Ec2, asked: &Asked<'_>, now: Moment) -> Answer {
+pub(super) fn answer(backend: &mut Ec2, asked: &Asked<'_>, now: Moment) -> Answer {
     let region = match region_of(asked, Service::Ssm) {
         Ok(region) => region,
         Err(_) => return refuse(Refusal::Unauthorized, false),
     };
-    room.place(region, now);
-    let Some(place) = room.places.get(region.name) else {
+    backend.place(region, now);
+    let Some(place) = backend.places.get(region.name) else {
         return problem(500, "InternalServerError", "");
     };
-    let parameter = |name: &str| parameter(&room.world, place, region.name, name);
+    let parameter = |name: &str| parameter(&backend.account, place, region.name, name);
     match asked.header(TARGET) {
         "AmazonSSM.GetParameter" => match serde_json::from_slice::<One>(asked.body) {
             Ok(One { name }) => match parameter(&name) {
@@ -60,8 +60,8 @@ pub(super) fn answer(room: &mut Ec2, asked: &Asked<'_>, now: Moment) -> Answer {
     }
 }
 
-fn parameter(world: &World, place: &Place, region: &str, name: &str) -> Option<Value> {
-    let image = world.image(*place.parameters.get(name)?)?;
+fn parameter(account: &Account, place: &Place, region: &str, name: &str) -> Option<Value> {
+    let image = account.image(*place.parameters.get(name)?)?;
     Some(json!({
         "ARN": format!("arn:aws:ssm:{region}::parameter{name}"),
         "DataType": "aws:ec2:image",

@@ -1,7 +1,7 @@
 //! States as EC2 names them, and an instance's zone.
 
+use super::super::account::{Image, Machine, Power};
 use super::super::clock::Moment;
-use super::super::world::{Image, Machine, Power};
 use super::catalogue::REGIONS;
 use super::holdings::Launch;
 use super::network;

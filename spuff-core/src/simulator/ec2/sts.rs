@@ -1,6 +1,6 @@
 //! The part of STS that clients also call: the caller's identity.
 
-use super::super::room::{Asked, Refusal};
+use super::super::backend::{Asked, Refusal};
 use super::catalogue::ACCOUNT;
 use super::params::Params;
 use super::problem::{Outcome, Problem};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::super::clock::delta;
 use super::super::fault::Fault;
-use super::super::truth::Kind;
+use super::super::inspect::Kind;
 use super::Ec2;
 use super::call::Call;
 use super::filters::{Filters, on_tags};
@@ -159,12 +159,12 @@ impl Ec2 {
     fn tags(&self, thing: &Tagged, region: &str) -> Tags {
         match thing {
             Tagged::Machine(id) => {
-                let found = self.world.machine(*id).zip(self.launches.get(id));
+                let found = self.account.machine(*id).zip(self.launches.get(id));
                 let tags = found.into_iter().flat_map(|(machine, launch)| tags_of(machine, launch));
                 tags.map(|(key, value)| (key.to_string(), value.to_string())).collect()
             }
             Tagged::Image(id) => {
-                self.world.image(*id).map(|image| image.labels.clone()).unwrap_or_default()
+                self.account.image(*id).map(|image| image.labels.clone()).unwrap_or_default()
             }
             Tagged::Copy(id) => {
                 self.stored.get(id).map(|copy| copy.tags.clone()).unwrap_or_default()
@@ -189,13 +189,13 @@ impl Ec2 {
                     launch.named = name.is_some();
                     launch.tags_before = Some((until, before));
                 }
-                self.world.rename(*id, &name.unwrap_or_default());
-                if let Some(machine) = self.world.machine_mut(*id) {
+                self.account.rename(*id, &name.unwrap_or_default());
+                if let Some(machine) = self.account.machine_mut(*id) {
                     machine.labels = tags;
                 }
             }
             Tagged::Image(id) => self
-                .world
+                .account
                 .image_mut(*id)
                 .into_iter()
                 .for_each(|image| image.labels = std::mem::take(&mut tags)),
@@ -234,15 +234,15 @@ impl Ec2 {
     }
 }
 
-pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let things = room.need_tagged(call)?;
+pub(super) fn create(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let things = backend.need_tagged(call)?;
     let given = read(&call.params, "Tag")?;
     if given.is_empty() {
         return Err(Problem::missing("Tag"));
     }
     let mut changed = Vec::new();
     for thing in things {
-        let mut tags = room.tags(&thing, call.region.name);
+        let mut tags = backend.tags(&thing, call.region.name);
         tags.extend(
             given
                 .iter()
@@ -252,18 +252,18 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         changed.push((thing, tags));
     }
     for (thing, tags) in changed {
-        room.set_tags(&thing, tags, call);
+        backend.set_tags(&thing, tags, call);
     }
     xml.flag("return", true);
     Ok(())
 }
 
 /// Deletes tags: one given with a value only if the value matches; all tags if none is given.
-pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let things = room.need_tagged(call)?;
+pub(super) fn delete(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let things = backend.need_tagged(call)?;
     let given = read(&call.params, "Tag")?;
     for thing in things {
-        let mut tags = room.tags(&thing, call.region.name);
+        let mut tags = backend.tags(&thing, call.region.name);
         let is_meant = |key: &str, value: &str| {
             given.is_empty()
                 || given
@@ -271,26 +271,26 @@ pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
                     .any(|(of, wanted)| *of == key && wanted.is_none_or(|wanted| wanted == value))
         };
         tags.retain(|key, value| !is_meant(key, value));
-        room.set_tags(&thing, tags, call);
+        backend.set_tags(&thing, tags, call);
     }
     xml.flag("return", true);
     Ok(())
 }
 
-pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn describe(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let filters = Filters::read(
         &call.params,
         &["key", "value", "resource-id", "resource-type", "tag", "tag-key"],
     )?;
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
     let here = |region: &str| region == call.region.name;
-    let machines = room.world.machines_from(0).filter(|machine| here(machine.region));
-    let images = room
-        .world
+    let machines = backend.account.machines_from(0).filter(|machine| here(machine.region));
+    let images = backend
+        .account
         .images()
         .filter(|image| !image.public && image.regions.contains(&call.region.name));
-    let copies = room.stored.iter().filter(|(_, copy)| here(copy.region));
-    let volumes = room.volumes.iter().filter(|(_, volume)| here(volume.region));
+    let snapshots = backend.stored.iter().filter(|(_, copy)| here(copy.region));
+    let volumes = backend.volumes.iter().filter(|(_, volume)| here(volume.region));
     let things = machines.map(|machine| {
         (Tagged::Machine(machine.id), ids::of_kind(Kind::Instance, machine.id), "instance")
     });
@@ -299,14 +299,15 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
             (Tagged::Image(image.id), ids::of_kind(Kind::Snapshot, image.id), "image")
         }));
     let things = things.chain(
-        copies
+        snapshots
             .map(|(id, _)| (Tagged::Copy(*id), ids::of_kind(Kind::DiskSnapshot, *id), "snapshot")),
     );
     let things = things.chain(
         volumes.map(|(id, _)| (Tagged::Volume(*id), ids::of_kind(Kind::Disk, *id), "volume")),
     );
     let tags = things.flat_map(|(thing, id, kind)| {
-        room.tags(&thing, call.region.name)
+        backend
+            .tags(&thing, call.region.name)
             .into_iter()
             .map(move |(key, value)| (id.clone(), kind, key, value))
     });

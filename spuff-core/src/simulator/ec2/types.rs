@@ -1,6 +1,6 @@
 //! An instance type in EC2's format.
 
-use super::super::world::{Architecture, Size};
+use super::super::account::{Architecture, Size};
 use super::catalogue::architecture;
 use super::show::threads;
 use super::xml::Xml;

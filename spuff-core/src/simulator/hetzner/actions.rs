@@ -4,11 +4,11 @@ use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::account::{Action, NewImage, Power, Rate, Rounding};
+use super::super::backend::{Answer, Asked};
 use super::super::clock::Moment;
 use super::super::fault::{Effects, Fault};
-use super::super::room::{Answer, Asked};
-use super::super::truth::Kind;
-use super::super::world::{Action, NewImage, Power, Rate, Rounding};
+use super::super::inspect::Kind;
 use super::input::{self, Input};
 use super::list::{self, Key, Meta};
 use super::servers::find_type;
@@ -39,44 +39,48 @@ impl Hetzner {
         effects: Effects,
     ) -> Outcome {
         let act: fn(&mut Self, &Asked<'_>, u64, Moment, Effects) -> Outcome = match action {
-            "poweron" => |room, _, id, now, effects| {
-                room.power(id, "start_server", (Power::Starting, Power::Running), now, effects)
+            "poweron" => |backend, _, id, now, effects| {
+                backend.power(id, "start_server", (Power::Starting, Power::Running), now, effects)
             },
-            "poweroff" => |room, _, id, now, effects| {
-                room.power(id, "stop_server", (Power::Stopping, Power::Off), now, effects)
+            "poweroff" => |backend, _, id, now, effects| {
+                backend.power(id, "stop_server", (Power::Stopping, Power::Off), now, effects)
             },
-            "shutdown" => |room, _, id, now, effects| room.shutdown(id, now, effects),
-            "reboot" => |room, _, id, now, effects| {
-                room.power(id, "reboot_server", (Power::Running, Power::Running), now, effects)
+            "shutdown" => |backend, _, id, now, effects| backend.shutdown(id, now, effects),
+            "reboot" => |backend, _, id, now, effects| {
+                backend.power(id, "reboot_server", (Power::Running, Power::Running), now, effects)
             },
-            "reset" => |room, _, id, now, effects| {
-                room.power(id, "reset_server", (Power::Running, Power::Running), now, effects)
+            "reset" => |backend, _, id, now, effects| {
+                backend.power(id, "reset_server", (Power::Running, Power::Running), now, effects)
             },
             "create_image" => Self::create_image,
             "rebuild" => Self::rebuild,
             "change_type" => Self::change_type,
             "change_protection" => Self::protect_server,
-            "enable_backup" => |room, _, id, now, effects| room.set_backups(id, true, now, effects),
+            "enable_backup" => {
+                |backend, _, id, now, effects| backend.set_backups(id, true, now, effects)
+            }
             "disable_backup" => {
-                |room, _, id, now, effects| room.set_backups(id, false, now, effects)
+                |backend, _, id, now, effects| backend.set_backups(id, false, now, effects)
             }
-            "enable_rescue" => |room, _, id, now, effects| room.set_rescue(id, true, now, effects),
+            "enable_rescue" => {
+                |backend, _, id, now, effects| backend.set_rescue(id, true, now, effects)
+            }
             "disable_rescue" => {
-                |room, _, id, now, effects| room.set_rescue(id, false, now, effects)
+                |backend, _, id, now, effects| backend.set_rescue(id, false, now, effects)
             }
-            "reset_password" => |room, _, id, now, effects| {
-                let action = room.at_once(id, "reset_password", now, effects);
-                Ok(reply(201, &json!({"action": action, "root_password": room.password()})))
+            "reset_password" => |backend, _, id, now, effects| {
+                let action = backend.at_once(id, "reset_password", now, effects);
+                Ok(reply(201, &json!({"action": action, "root_password": backend.password()})))
             },
-            "request_console" => |room, _, id, now, effects| {
-                let action = room.at_once(id, "request_console", now, effects);
+            "request_console" => |backend, _, id, now, effects| {
+                let action = backend.at_once(id, "request_console", now, effects);
                 let wss_url = format!(
                     "wss://console.hetzner.cloud/?server_id={id}&token={}",
-                    room.password()
+                    backend.password()
                 );
                 Ok(reply(
                     201,
-                    &json!({"action": action, "wss_url": wss_url, "password": room.password()}),
+                    &json!({"action": action, "wss_url": wss_url, "password": backend.password()}),
                 ))
             },
             _ => return Err(refusal::not_found("path")),
@@ -106,13 +110,13 @@ impl Hetzner {
         now: Moment,
         effects: Effects,
     ) -> Result<ShownAction, Answer> {
-        let way = match self.world.machine(id).map(|machine| machine.power(now)) {
+        let way = match self.account.machine(id).map(|machine| machine.power(now)) {
             Some(Power::Off) if way.0 != Power::Starting => (Power::Off, Power::Off),
             Some(Power::Running) if way.0 == Power::Starting => (Power::Running, Power::Running),
             _ => way,
         };
         let action = self
-            .world
+            .account
             .power(id, command, way, now, effects)
             .ok_or_else(|| refusal::not_found("server"))?;
         Ok(ShownAction::new(&action, now))
@@ -124,14 +128,14 @@ impl Hetzner {
         let told = now + TimeDelta::seconds(1);
         let off = (Power::Stopping, Power::Off);
         let action = self
-            .world
+            .account
             .power(id, "shutdown_server", off, now, effects)
             .ok_or_else(|| refusal::not_found("server"))?;
         let ends = action.ends.map(|ends| ends.min(told));
-        if let (Some(ends), Some(machine)) = (ends, self.world.machine_mut(id)) {
+        if let (Some(ends), Some(machine)) = (ends, self.account.machine_mut(id)) {
             machine.locked_until = ends;
         }
-        if let Some(action) = self.world.action_mut(action.id) {
+        if let Some(action) = self.account.action_mut(action.id) {
             action.ends = ends;
         }
         Ok(reply(201, &json!({"action": ShownAction::new(&Action { ends, ..action }, now)})))
@@ -145,9 +149,9 @@ impl Hetzner {
         now: Moment,
         effects: Effects,
     ) -> ShownAction {
-        let region = self.world.machine(id).map_or("", |machine| machine.region);
+        let region = self.account.machine(id).map_or("", |machine| machine.region);
         let fails = effects.is(Fault::ActionFails);
-        ShownAction::new(&self.world.act(command, id, None, region, now, Some(now), fails), now)
+        ShownAction::new(&self.account.act(command, id, None, region, now, Some(now), fails), now)
     }
 
     fn create_image(
@@ -173,7 +177,7 @@ impl Hetzner {
         if nature == Nature::Backup && !self.extras.get(&id).is_some_and(|extra| extra.backups) {
             return Err(refusal::invalid("backups are not enabled for this server"));
         }
-        let machine = self.world.machine(id).ok_or_else(|| refusal::not_found("server"))?;
+        let machine = self.account.machine(id).ok_or_else(|| refusal::not_found("server"))?;
         let name = description.filter(|text| !text.is_empty()).unwrap_or_else(|| {
             format!("{}-{}", machine.name, now.format("%Y-%m-%dT%H:%M:%S+00:00"))
         });
@@ -184,7 +188,7 @@ impl Hetzner {
             name,
             public: false,
             distribution: self
-                .world
+                .account
                 .image(machine.image)
                 .map_or("unknown", |image| image.distribution),
             architecture: machine.size.architecture,
@@ -195,7 +199,7 @@ impl Hetzner {
             labels,
         };
         let os_version = self.images.get(&machine.image).and_then(|about| about.os_version);
-        let size_centi_gib = self.world.rng.u32(110..290);
+        let size_centi_gib = self.account.rng.u32(110..290);
         // The server's price includes its backups.
         let month = if nature == Nature::Backup {
             0
@@ -205,10 +209,10 @@ impl Hetzner {
         let rate =
             Rate { currency: "EUR", micros_per_hour: month / 720, rounding: Rounding::Hours };
         let image = NewImage { size_centi_gib, ..image };
-        let (image, action) = self.world.snapshot(id, image, "create_image", rate, now, effects);
+        let (image, action) = self.account.snapshot(id, image, "create_image", rate, now, effects);
         let about = About { nature, os_version, deprecated: None, protected: false };
         self.images.insert(image, about.clone());
-        let image = self.world.image(image).ok_or_else(|| refusal::not_found("image"))?;
+        let image = self.account.image(image).ok_or_else(|| refusal::not_found("image"))?;
         Ok(reply(
             201,
             &Snapped {
@@ -226,7 +230,7 @@ impl Hetzner {
         if self.extras.get(&id).is_some_and(|extra| extra.protected) {
             return Err(refusal::protected("server"));
         }
-        let machine = self.world.machine(id).ok_or_else(|| refusal::not_found("server"))?;
+        let machine = self.account.machine(id).ok_or_else(|| refusal::not_found("server"))?;
         let server_type = super::catalogue::type_of(machine.size)
             .ok_or_else(|| refusal::not_found("server type"))?;
         let image = self.usable_image(&wanted, server_type, now)?;
@@ -238,7 +242,8 @@ impl Hetzner {
             now,
             effects,
         )?;
-        if let (false, Some(machine)) = (effects.is(Fault::ActionFails), self.world.machine_mut(id))
+        if let (false, Some(machine)) =
+            (effects.is(Fault::ActionFails), self.account.machine_mut(id))
         {
             machine.image = image;
             machine.user_data = user_data.or_else(|| machine.user_data.take());
@@ -262,7 +267,7 @@ impl Hetzner {
         }
         input.check()?;
         let server_type = find_type(&wanted)?;
-        let machine = self.world.machine(id).ok_or_else(|| refusal::not_found("server"))?;
+        let machine = self.account.machine(id).ok_or_else(|| refusal::not_found("server"))?;
         if machine.power(now) != Power::Off {
             return Err(refusal::not_stopped());
         }
@@ -282,7 +287,7 @@ impl Hetzner {
             effects,
         )?;
         if !effects.is(Fault::ActionFails) {
-            if let Some(machine) = self.world.machine_mut(id) {
+            if let Some(machine) = self.account.machine_mut(id) {
                 machine.size = size;
             }
             self.extras.entry(id).or_default().disk_gib =
@@ -294,14 +299,14 @@ impl Hetzner {
 
     /// Restarts the charge of a server at its current price; backups add 20 %.
     fn charge_anew(&mut self, id: u64, now: Moment) {
-        let Some(machine) = self.world.machine(id) else { return };
+        let Some(machine) = self.account.machine(id) else { return };
         let name = machine.size.name;
         let mut rate = machine.size.rate;
         if self.extras.get(&id).is_some_and(|extra| extra.backups) {
             rate.micros_per_hour += rate.micros_per_hour / 5;
         }
-        self.world.end_charge(Kind::Instance, id, now);
-        self.world.charge(Kind::Instance, id, name, now, rate);
+        self.account.end_charge(Kind::Instance, id, now);
+        self.account.charge(Kind::Instance, id, name, now, rate);
     }
 
     fn protect_server(
@@ -356,7 +361,7 @@ impl Hetzner {
 
     /// Returns one action; with `of`, only if it belongs to that server or image.
     pub(super) fn get_action(&self, id: &str, of: Option<&str>, now: Moment) -> Outcome {
-        let action = input::number(id).and_then(|id| self.world.action(id));
+        let action = input::number(id).and_then(|id| self.account.action(id));
         let action =
             action.filter(|action| of.is_none_or(|of| input::number(of) == Some(action.machine)));
         let action = action.ok_or_else(|| refusal::not_found(&format!("action with ID '{id}'")))?;
@@ -386,7 +391,7 @@ impl Hetzner {
     ) -> Outcome {
         let mut actions = match self.actions_by_id(asked)? {
             Some(actions) => actions,
-            None => self.world.actions().collect(),
+            None => self.account.actions().collect(),
         };
         actions.retain(|action| (action.image == Some(action.machine)) == (kind == "images"));
         page_of_actions(asked, actions, now, effects)
@@ -404,7 +409,7 @@ impl Hetzner {
         } else {
             self.visible_image(id, now)?
         };
-        page_of_actions(asked, self.world.actions_of(id).collect(), now, effects)
+        page_of_actions(asked, self.account.actions_of(id).collect(), now, effects)
     }
 
     fn actions_by_id(&self, asked: &Asked<'_>) -> Result<Option<Vec<&Action>>, Answer> {
@@ -420,7 +425,7 @@ impl Hetzner {
         }
         ids.sort_unstable();
         ids.dedup();
-        Ok(Some(ids.into_iter().filter_map(|id| self.world.action(id)).collect()))
+        Ok(Some(ids.into_iter().filter_map(|id| self.account.action(id)).collect()))
     }
 }
 

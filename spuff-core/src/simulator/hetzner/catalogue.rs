@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::super::world::{Architecture, Rate, Rounding, Size};
+use super::super::account::{Architecture, Rate, Rounding, Size};
 
 /// Maximum billed hours per month.
 const MONTH: u64 = 624;

@@ -5,10 +5,10 @@
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::account::{Image as WorldImage, Progress};
+use super::super::backend::{Answer, Asked};
 use super::super::clock::Moment;
 use super::super::fault::{Effects, Fault};
-use super::super::room::{Answer, Asked};
-use super::super::world::{Image as WorldImage, Progress};
 use super::catalogue::architecture;
 use super::input::{self, Input};
 use super::list::{self, Key, Meta};
@@ -63,7 +63,7 @@ impl Hetzner {
                 && name.as_ref().is_none_or(|name| image.public && image.name == **name)
                 && selector.as_ref().is_none_or(|selector| selector.matches(&image.labels))
         };
-        let shown = self.world.list_images_where(now, is_meant);
+        let shown = self.account.list_images_where(now, is_meant);
         let mut images: Vec<(&WorldImage, &About)> =
             shown.filter_map(|image| Some((image, abouts.get(&image.id)?))).collect();
         list::sort(asked, &mut images, |(image, _), field| match field {
@@ -93,7 +93,7 @@ impl Hetzner {
             input.complain("type", "must be snapshot");
         }
         input.check()?;
-        if let Some(image) = self.world.image_mut(id) {
+        if let Some(image) = self.account.image_mut(id) {
             if let Some(description) = description {
                 image.name.clone_from(&description);
                 image.description = description;
@@ -116,7 +116,7 @@ impl Hetzner {
         if effects.is(Fault::Locked) || self.is_being_made(id, now) {
             return Err(refusal::locked("image"));
         }
-        self.world.delete_image(id, now);
+        self.account.delete_image(id, now);
         self.images.remove(&id);
         Ok(Answer::new(204, ""))
     }
@@ -136,7 +136,7 @@ impl Hetzner {
             return Err(refusal::locked("image"));
         }
         let fails = effects.is(Fault::ActionFails);
-        let action = self.world.act("change_protection", id, Some(id), "", now, Some(now), fails);
+        let action = self.account.act("change_protection", id, Some(id), "", now, Some(now), fails);
         if let (Some(protected), false, Some(about)) = (delete, fails, self.images.get_mut(&id)) {
             about.protected = protected;
         }
@@ -146,29 +146,31 @@ impl Hetzner {
     /// Returns the id of an image if a read shows it now.
     pub(super) fn visible_image(&mut self, id: &str, now: Moment) -> Result<u64, Answer> {
         let number = input::number(id).ok_or_else(|| refusal::not_found("image"))?;
-        let found = self.world.read_image(number, now).map(|image| image.id);
+        let found = self.account.read_image(number, now).map(|image| image.id);
         found.ok_or_else(|| refusal::not_found(&format!("image with ID '{number}'")))
     }
 
     /// Returns the id of a snapshot or backup if a read shows it now.
     fn own_image(&mut self, id: &str, now: Moment) -> Result<u64, Answer> {
         let id = self.visible_image(id, now)?;
-        let own = self.world.image(id).is_some_and(|image| !image.public);
+        let own = self.account.image(id).is_some_and(|image| !image.public);
         own.then_some(id)
             .ok_or_else(|| refusal::unsupported("only snapshots and backups can be changed"))
     }
 
     /// Whether its create action is running. An action that never ends does not count.
     fn is_being_made(&self, id: u64, now: Moment) -> bool {
-        let Some((server, _)) = self.world.image(id).and_then(|image| image.source.as_ref()) else {
+        let Some((server, _)) = self.account.image(id).and_then(|image| image.source.as_ref())
+        else {
             return false;
         };
-        let mut actions = self.world.actions_of(*server).filter(|action| action.image == Some(id));
+        let mut actions =
+            self.account.actions_of(*server).filter(|action| action.image == Some(id));
         actions.any(|action| action.ends.is_some() && action.progress(now) == Progress::Running)
     }
 
     fn show_image(&self, id: u64, now: Moment) -> Result<Image<'_>, Answer> {
-        let image = self.world.image(id).zip(self.images.get(&id));
+        let image = self.account.image(id).zip(self.images.get(&id));
         image
             .map(|(image, about)| Image::new(image, about, now))
             .ok_or_else(|| refusal::not_found("image"))

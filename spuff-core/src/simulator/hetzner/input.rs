@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::room::{Answer, Asked};
+use super::super::backend::{Answer, Asked};
 use super::refusal;
 use super::rules::{self, Labels, Selector};
 

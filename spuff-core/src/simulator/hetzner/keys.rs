@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
+use super::super::account::{Account, Key as SshKey, fingerprint};
+use super::super::backend::{Answer, Asked};
 use super::super::clock::Moment;
 use super::super::fault::Effects;
-use super::super::room::{Answer, Asked};
-use super::super::world::{Key as SshKey, World, fingerprint};
 use super::input::{self, Input};
 use super::list::{self, Key};
 use super::{Hetzner, Outcome, refusal, reply, show};
@@ -24,10 +24,10 @@ const FIRST: [(&str, &str); 2] = [
     ),
 ];
 
-pub(super) fn upload_first(world: &mut World, now: Moment) {
+pub(super) fn upload_first(account: &mut Account, now: Moment) {
     for (name, public_key) in FIRST {
         add(
-            world,
+            account,
             name.to_string(),
             public_key.to_string(),
             fingerprint(public_key).unwrap_or_default(),
@@ -37,14 +37,14 @@ pub(super) fn upload_first(world: &mut World, now: Moment) {
 }
 
 fn add(
-    world: &mut World,
+    account: &mut Account,
     name: String,
     public_key: String,
     fingerprint: String,
     created: Moment,
 ) -> u64 {
-    let id = world.next_id();
-    world.keys.push(SshKey { id, name, fingerprint, public_key, created });
+    let id = account.next_id();
+    account.keys.push(SshKey { id, name, fingerprint, public_key, created });
     id
 }
 
@@ -53,7 +53,7 @@ impl Hetzner {
         let selector = input::selector(asked)?;
         let name = asked.param("name");
         let print = asked.param("fingerprint");
-        let mut keys: Vec<&SshKey> = self.world.keys.iter().collect();
+        let mut keys: Vec<&SshKey> = self.account.keys.iter().collect();
         keys.retain(|key| {
             let labels = self.key_labels.get(&key.id).cloned().unwrap_or_default();
             name.as_ref().is_none_or(|name| key.name == **name)
@@ -85,7 +85,7 @@ impl Hetzner {
         input.check()?;
         let print = print.unwrap_or_default();
         self.check_unique(None, &name, &print)?;
-        let id = add(&mut self.world, name, public_key, print, now);
+        let id = add(&mut self.account, name, public_key, print, now);
         if let Some(labels) = labels {
             self.key_labels.insert(id, labels);
         }
@@ -104,7 +104,7 @@ impl Hetzner {
         input.check()?;
         if let Some(name) = name {
             self.check_unique(Some(id), &name, "")?;
-            if let Some(key) = self.world.keys.iter_mut().find(|key| key.id == id) {
+            if let Some(key) = self.account.keys.iter_mut().find(|key| key.id == id) {
                 key.name = name;
             }
         }
@@ -117,13 +117,13 @@ impl Hetzner {
     /// Servers created with the key keep it.
     pub(super) fn delete_key(&mut self, id: &str) -> Outcome {
         let id = self.find_key(id)?.id;
-        self.world.keys.retain(|key| key.id != id);
+        self.account.keys.retain(|key| key.id != id);
         self.key_labels.remove(&id);
         Ok(Answer::new(204, ""))
     }
 
     fn check_unique(&self, id: Option<u64>, name: &str, print: &str) -> Result<(), Answer> {
-        for key in self.world.keys.iter().filter(|key| Some(key.id) != id) {
+        for key in self.account.keys.iter().filter(|key| Some(key.id) != id) {
             if key.name == name {
                 return Err(refusal::not_unique("SSH key name is already used", "name"));
             }
@@ -142,7 +142,7 @@ impl Hetzner {
     }
 
     fn find(&self, id: u64) -> Result<&SshKey, Answer> {
-        let found = self.world.keys.iter().find(|key| key.id == id);
+        let found = self.account.keys.iter().find(|key| key.id == id);
         found.ok_or_else(|| refusal::not_found(&format!("SSH key with ID '{id}'")))
     }
 

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
+use super::super::backend::{Answer, Asked, page_of};
 use super::super::fault::{Effects, Fault};
-use super::super::room::{Answer, Asked, page_of};
 use super::{input, refusal};
 
 const PER_PAGE: usize = 25;

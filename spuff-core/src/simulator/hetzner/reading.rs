@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::backend::{Answer, Asked};
 use super::super::fault::Effects;
-use super::super::room::{Answer, Asked};
 use super::actions::IMAGE_MICROS;
 use super::catalogue::{LOCATIONS, Location, ServerType, TYPES, monthly, price};
 use super::list::{self, Key};

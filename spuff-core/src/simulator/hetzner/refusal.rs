@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::room::{Answer, Refusal};
+use super::super::backend::{Answer, Refusal};
 
 #[derive(Serialize)]
 struct Body<'a> {

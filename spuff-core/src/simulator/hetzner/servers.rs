@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::account::{Action, Image as WorldImage, Machine, NewMachine, Power, Progress};
+use super::super::backend::{Answer, Asked};
 use super::super::clock::{Moment, delta};
 use super::super::fault::{Effects, Fault};
-use super::super::room::{Answer, Asked};
-use super::super::world::{Action, Image as WorldImage, Machine, NewMachine, Power, Progress};
 use super::catalogue::{LOCATIONS, TYPES, Type};
 use super::input::{self, Input, Reference};
 use super::list::{self, Key, Meta};
@@ -58,35 +58,35 @@ impl Hetzner {
         effects: Effects,
     ) -> Outcome {
         let Order { machine, start } = self.read_order(asked, now)?;
-        if self.world.named(&machine.name, now).is_some() {
+        if self.account.named(&machine.name, now).is_some() {
             return Err(refusal::not_unique("server name is already used", "name"));
         }
-        if effects.is(Fault::QuotaReached) || self.world.quota_reached(now) {
+        if effects.is(Fault::QuotaReached) || self.account.quota_reached(now) {
             return Err(refusal::quota_reached());
         }
         if effects.is(Fault::CapacityOut) {
             return Err(refusal::sold_out());
         }
         let root_password = machine.keys.is_empty().then(|| self.password());
-        let (id, mut create) = self.world.launch(machine, "create_server", now, effects);
+        let (id, mut create) = self.account.launch(machine, "create_server", now, effects);
         // Reserves the ids of the server's two addresses.
-        let _ = (self.world.next_id(), self.world.next_id());
+        let _ = (self.account.next_id(), self.account.next_id());
         let mut next_actions = Vec::new();
         if start {
             let region = create.region;
             let ends = create.ends;
             let fails = create.fails;
             next_actions.push(ShownAction::new(
-                &self.world.act("start_server", id, None, region, now, ends, fails),
+                &self.account.act("start_server", id, None, region, now, ends, fails),
                 now,
             ));
             // The create action ends before the start action does.
             create.ends = ends.map(|ends| now + (ends - now) * 2 / 3);
-            if let Some(action) = self.world.action_mut(create.id) {
+            if let Some(action) = self.account.action_mut(create.id) {
                 action.ends = create.ends;
             }
         } else if let (Some(ends), false, Some(machine)) =
-            (create.ends, create.fails, self.world.machine_mut(id))
+            (create.ends, create.fails, self.account.machine_mut(id))
         {
             machine.plan(ends, Power::Off);
             if let Some(after) = effects.vanishes_after() {
@@ -159,7 +159,7 @@ impl Hetzner {
             size.ok_or_else(|| refusal::invalid("unsupported location for server type"))?;
         let image = self.usable_image(&wanted_image, server_type, now)?;
         let find_key = |wanted: &Reference| {
-            self.world.keys.iter().find(|key| wanted.is(key.id, &key.name)).map(|key| key.id)
+            self.account.keys.iter().find(|key| wanted.is(key.id, &key.name)).map(|key| key.id)
         };
         let keys: Option<Vec<u64>> = wanted_keys.iter().map(find_key).collect();
         let keys = keys.ok_or_else(|| refusal::invalid_field("ssh_keys", "SSH key not found"))?;
@@ -179,10 +179,10 @@ impl Hetzner {
     ) -> Result<u64, Answer> {
         let missing = || refusal::invalid_field("image", "image not found");
         let image = match wanted {
-            Reference::Id(id) => self.world.image(*id),
+            Reference::Id(id) => self.account.image(*id),
             Reference::Name(name) => {
                 let named =
-                    || self.world.images().filter(|image| image.public && image.name == *name);
+                    || self.account.images().filter(|image| image.public && image.name == *name);
                 named()
                     .find(|image| image.architecture == server_type.architecture)
                     .or_else(|| named().next())
@@ -220,14 +220,14 @@ impl Hetzner {
         };
         let ids: Vec<u64> = match asked.param("name") {
             Some(name) => {
-                self.world.list_named(&name, now).into_iter().map(|machine| machine.id).collect()
+                self.account.list_named(&name, now).into_iter().map(|machine| machine.id).collect()
             }
             None => {
-                self.world.list_machines_where(now, is_meant).map(|machine| machine.id).collect()
+                self.account.list_machines_where(now, is_meant).map(|machine| machine.id).collect()
             }
         };
         let mut machines: Vec<&Machine> =
-            ids.iter().filter_map(|id| self.world.machine(*id)).collect();
+            ids.iter().filter_map(|id| self.account.machine(*id)).collect();
         machines.retain(|machine| {
             is_meant(machine)
                 && (statuses.is_empty()
@@ -254,12 +254,12 @@ impl Hetzner {
         }
         input.check()?;
         if let Some(name) = name {
-            if self.world.named(&name, now).is_some_and(|other| other.id != id) {
+            if self.account.named(&name, now).is_some_and(|other| other.id != id) {
                 return Err(refusal::not_unique("server name is already used", "name"));
             }
-            self.world.rename(id, &name);
+            self.account.rename(id, &name);
         }
-        if let (Some(labels), Some(machine)) = (labels, self.world.machine_mut(id)) {
+        if let (Some(labels), Some(machine)) = (labels, self.account.machine_mut(id)) {
             machine.labels = labels;
         }
         Ok(reply(200, &One { server: self.show_server(id, now)? }))
@@ -272,7 +272,7 @@ impl Hetzner {
         }
         self.unlocked(id, now, effects)?;
         let action = self
-            .world
+            .account
             .destroy(id, "delete_server", now, effects)
             .ok_or_else(|| refusal::not_found("server"))?;
         if !action.fails && self.extras.remove(&id).is_some_and(|extra| extra.backups) {
@@ -284,7 +284,7 @@ impl Hetzner {
     /// Returns the id of a server if a read shows it now.
     pub(super) fn visible_server(&mut self, id: &str, now: Moment) -> Result<u64, Answer> {
         let number = input::number(id).ok_or_else(|| refusal::not_found("server"))?;
-        let found = self.world.read_machine(number, now).filter(|machine| machine.exists(now));
+        let found = self.account.read_machine(number, now).filter(|machine| machine.exists(now));
         found
             .map(|machine| machine.id)
             .ok_or_else(|| refusal::not_found(&format!("server with ID '{number}'")))
@@ -292,14 +292,14 @@ impl Hetzner {
 
     /// Refuses if a running action or a fault locks the server.
     pub(super) fn unlocked(&self, id: u64, now: Moment, effects: Effects) -> Result<(), Answer> {
-        let locked = self.world.machine(id).is_some_and(|machine| machine.is_locked(now));
+        let locked = self.account.machine(id).is_some_and(|machine| machine.is_locked(now));
         if locked || effects.is(Fault::Locked) { Err(refusal::locked("server")) } else { Ok(()) }
     }
 
     pub(super) fn status(&self, machine: &Machine, now: Moment) -> &'static str {
         let running = |action: &&Action| action.progress(now) == Progress::Running;
         match machine.power(now) {
-            Power::Booting => match self.world.actions_of(machine.id).next().filter(running) {
+            Power::Booting => match self.account.actions_of(machine.id).next().filter(running) {
                 Some(_) => "initializing",
                 None => "starting",
             },
@@ -319,19 +319,19 @@ impl Hetzner {
     }
 
     fn does(&self, machine: &Machine, command: &str, now: Moment) -> bool {
-        let last = self.world.actions_of(machine.id).next_back();
+        let last = self.account.actions_of(machine.id).next_back();
         last.is_some_and(|action| {
             action.kind == command && action.progress(now) == Progress::Running
         })
     }
 
     fn show_server(&self, id: u64, now: Moment) -> Result<Server<'_>, Answer> {
-        let machine = self.world.machine(id).ok_or_else(|| refusal::not_found("server"))?;
+        let machine = self.account.machine(id).ok_or_else(|| refusal::not_found("server"))?;
         Ok(self.show_machine(machine, now))
     }
 
     fn show_machine<'a>(&'a self, machine: &'a Machine, now: Moment) -> Server<'a> {
-        let image = self.world.image(machine.image).zip(self.images.get(&machine.image));
+        let image = self.account.image(machine.image).zip(self.images.get(&machine.image));
         let image = image.map(|(image, about)| Image::new(image, about, now));
         Server::new(machine, self.status(machine, now), image, self.extras.get(&machine.id), now)
     }
@@ -341,10 +341,10 @@ impl Hetzner {
         let of_server = |image: &&WorldImage| {
             image.source.as_ref().is_some_and(|(source, _)| *source == server)
         };
-        let ids: Vec<u64> = self.world.images().filter(of_server).map(|image| image.id).collect();
+        let ids: Vec<u64> = self.account.images().filter(of_server).map(|image| image.id).collect();
         for id in ids {
             if self.images.get(&id).is_some_and(|about| about.nature == Nature::Backup) {
-                self.world.delete_image(id, now);
+                self.account.delete_image(id, now);
                 self.images.remove(&id);
             }
         }
@@ -356,7 +356,7 @@ impl Hetzner {
         now: Moment,
         effects: Effects,
     ) -> Outcome {
-        let machines = self.world.list_machines(now).filter(|machine| machine.exists(now));
+        let machines = self.account.list_machines(now).filter(|machine| machine.exists(now));
         let ips: Vec<PrimaryIp<'_>> = machines.flat_map(PrimaryIp::of).collect();
         let (primary_ips, meta) = list::page(asked, ips, effects)?;
         Ok(reply(200, &json!({"primary_ips": primary_ips, "meta": meta})))
@@ -364,8 +364,9 @@ impl Hetzner {
 
     pub(super) fn get_primary_ip(&mut self, id: &str, now: Moment) -> Outcome {
         let number = input::number(id).unwrap_or_default();
-        let machines =
-            [2, 3].into_iter().filter_map(|behind| self.world.machine(number.checked_sub(behind)?));
+        let machines = [2, 3]
+            .into_iter()
+            .filter_map(|behind| self.account.machine(number.checked_sub(behind)?));
         let ips = machines.filter(|machine| machine.exists(now)).flat_map(PrimaryIp::of);
         let found = { ips }.find(|ip| ip.is(number));
         let primary_ip =

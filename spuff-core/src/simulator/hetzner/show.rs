@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use chrono::TimeDelta;
 use serde::{Serialize, Serializer};
 
+use super::super::account::{Action, Image as WorldImage, Key, Machine, Progress};
 use super::super::clock::Moment;
-use super::super::world::{Action, Image as WorldImage, Key, Machine, Progress};
 use super::catalogue::{self, Location, ServerType, Type, architecture};
 use super::rules::Labels;
 use super::{About, Nature};

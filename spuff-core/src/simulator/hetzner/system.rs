@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
+use super::super::account::{Account, Architecture, NewImage};
 use super::super::clock::Moment;
-use super::super::world::{Architecture, NewImage, World};
 use super::{About, Nature};
 
 use Architecture::{Arm, X86};
@@ -42,7 +42,7 @@ const APPS: [Row; 3] = [
 const DEPRECATED: [&str; 1] = ["ubuntu-20.04"];
 
 /// Adds the images to the world, and returns Hetzner's data of each.
-pub(super) fn publish(world: &mut World, now: Moment) -> Vec<(u64, About)> {
+pub(super) fn publish(account: &mut Account, now: Moment) -> Vec<(u64, About)> {
     let systems = SYSTEMS.iter().map(|row| (Nature::System, row));
     let apps = APPS.iter().map(|row| (Nature::App, row));
     let mut published = Vec::new();
@@ -61,7 +61,7 @@ pub(super) fn publish(world: &mut World, now: Moment) -> Vec<(u64, About)> {
             };
             let deprecated = DEPRECATED.contains(&name).then(|| now - TimeDelta::days(30));
             published.push((
-                world.publish(image, now),
+                account.publish(image, now),
                 About { nature, os_version, deprecated, protected: false },
             ));
         }

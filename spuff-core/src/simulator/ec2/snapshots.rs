@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::super::clock::{Moment, delta};
 use super::super::fault::Fault;
-use super::super::truth::Kind;
+use super::super::inspect::Kind;
 use super::Ec2;
 use super::call::Call;
 use super::catalogue::{ACCOUNT, copy_rate};
@@ -32,10 +32,11 @@ pub(super) fn used(gib: u32) -> u32 {
 }
 
 /// Checks whether one more snapshot of a volume may start.
-pub(super) fn check_rate(room: &Ec2, call: &Call<'_>, volume: u64) -> Outcome<()> {
+pub(super) fn check_rate(backend: &Ec2, call: &Call<'_>, volume: u64) -> Outcome<()> {
     let now = call.now;
     let pending = || {
-        room.stored
+        backend
+            .stored
             .values()
             .filter(|copy| copy.region == call.region.name && copy.status(now) == "pending")
     };
@@ -67,10 +68,10 @@ pub(super) fn check_rate(room: &Ec2, call: &Call<'_>, volume: u64) -> Outcome<()
 impl Ec2 {
     /// Stores a snapshot and starts its charge. The charge of one that fails ends when it fails.
     pub(super) fn keep_copy(&mut self, copy: Stored) -> u64 {
-        let id = self.world.next_id();
-        self.world.charge(Kind::DiskSnapshot, id, "", copy.created, copy_rate(copy.centi_gib));
+        let id = self.account.next_id();
+        self.account.charge(Kind::DiskSnapshot, id, "", copy.created, copy_rate(copy.centi_gib));
         if let Some(ready) = copy.ready.filter(|_| copy.fails) {
-            self.world.end_charge(Kind::DiskSnapshot, id, ready);
+            self.account.end_charge(Kind::DiskSnapshot, id, ready);
         }
         self.stored.insert(id, copy);
         id
@@ -78,7 +79,7 @@ impl Ec2 {
 
     pub(super) fn drop_copy(&mut self, id: u64, now: Moment) {
         self.stored.remove(&id);
-        self.world.end_charge(Kind::DiskSnapshot, id, now);
+        self.account.end_charge(Kind::DiskSnapshot, id, now);
     }
 
     /// Returns an existing snapshot of the region.
@@ -101,12 +102,12 @@ impl Ec2 {
     }
 }
 
-pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let volume = room.find_volume(call, call.params.need("VolumeId")?)?;
+pub(super) fn create(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let volume = backend.find_volume(call, call.params.need("VolumeId")?)?;
     let mut specifications = Specifications::read(&call.params, &["snapshot"])?;
-    check_rate(room, call, volume)?;
-    let gib = room.volumes.get(&volume).map_or(1, |volume| volume.gib);
-    let done = call.now + room.world.take(room.timings.snapshot);
+    check_rate(backend, call, volume)?;
+    let gib = backend.volumes.get(&volume).map_or(1, |volume| volume.gib);
+    let done = call.now + backend.account.take(backend.timings.snapshot);
     let copy = Stored {
         ami: None,
         free_from: None,
@@ -116,13 +117,13 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         centi_gib: used(gib),
         description: call.params.get("Description").unwrap_or_default().to_string(),
         created: call.now,
-        listed_from: call.now + delta(room.timings.list_lag),
+        listed_from: call.now + delta(backend.timings.list_lag),
         ready: (!call.effects.is(Fault::StuckCreating)).then_some(done),
         fails: call.effects.is(Fault::ActionFails),
         tags: specifications.take("snapshot"),
     };
-    let id = room.keep_copy(copy);
-    if let Some(copy) = room.stored.get(&id) {
+    let id = backend.keep_copy(copy);
+    if let Some(copy) = backend.stored.get(&id) {
         show(xml, id, copy, call.now);
     }
     Ok(())
@@ -173,11 +174,11 @@ fn in_copy(id: u64, copy: &Stored, now: Moment, name: &str, is: &dyn Fn(&str) ->
     }
 }
 
-pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn describe(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = call.params.list("SnapshotId");
     let owners = call.params.list("Owner");
     let asked: Vec<u64> =
-        asked.iter().map(|text| room.find_copy(call, text)).collect::<Outcome<_>>()?;
+        asked.iter().map(|text| backend.find_copy(call, text)).collect::<Outcome<_>>()?;
     let filters = Filters::read(&call.params, &FILTERS)?;
     if !asked.is_empty() && call.params.has("MaxResults") {
         return Err(Problem::combination(
@@ -187,7 +188,7 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
     // Snapshots of other accounts are not simulated.
     let own = owners.is_empty() || owners.iter().any(|owner| matches!(*owner, "self" | ACCOUNT));
-    let here = room.stored.iter().filter(|(id, copy)| {
+    let here = backend.stored.iter().filter(|(id, copy)| {
         own && copy.region == call.region.name
             && if asked.is_empty() { copy.listed_from <= call.now } else { asked.contains(id) }
             && filters.hold(|name, is| in_copy(**id, copy, call.now, name, is))
@@ -198,10 +199,10 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
     Ok(())
 }
 
-pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn delete(backend: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let text = call.params.need("SnapshotId")?;
-    let id = room.find_copy(call, text)?;
-    let copy = room.stored.get(&id).and_then(|copy| copy.ami.map(|ami| (ami, copy.free_from)));
+    let id = backend.find_copy(call, text)?;
+    let copy = backend.stored.get(&id).and_then(|copy| copy.ami.map(|ami| (ami, copy.free_from)));
     let user = copy
         .filter(|(_, free_from)| free_from.is_none_or(|free| call.now < free))
         .map(|(ami, _)| ami);
@@ -213,7 +214,7 @@ pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         let message = format!("The snapshot {text} is currently in use by {user}");
         return Err(Problem::new("InvalidSnapshot.InUse", message));
     }
-    room.drop_copy(id, call.now);
+    backend.drop_copy(id, call.now);
     xml.flag("return", true);
     Ok(())
 }

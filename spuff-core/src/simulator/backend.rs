@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, Method};
 
+use super::account::{Account, Image, Machine};
 use super::clock::Moment;
 use super::fault::Effects;
+use super::inspect::Resource;
 use super::route::Route;
-use super::truth::Resource;
-use super::world::{Image, Machine, World};
 
 /// The parts of a request that a room reads.
 #[derive(Debug)]
@@ -88,11 +88,11 @@ pub(super) enum Refusal {
 }
 
 /// A simulated cloud.
-pub(super) trait Room: Send {
+pub(super) trait Backend: Send {
     /// The resources of the cloud's account.
-    fn world(&self) -> &World;
+    fn account(&self) -> &Account;
 
-    fn world_mut(&mut self) -> &mut World;
+    fn account_mut(&mut self) -> &mut Account;
 
     /// The content type of every reply with a body.
     fn content_type(&self, asked: &Asked<'_>) -> &'static str;

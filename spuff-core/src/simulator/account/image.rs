@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::clock::Moment;
-use super::Sight;
+use super::Visibility;
 
 /// The processor architecture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(in super::super) struct Image {
     /// Whether its creation has failed or will fail.
     pub(in super::super) failed: bool,
     pub(super) ready: Option<Moment>,
-    pub(super) sight: Sight,
+    pub(super) visibility: Visibility,
 }
 
 impl Image {
@@ -70,7 +70,7 @@ impl Image {
             created: now,
             failed: false,
             ready,
-            sight: Sight::now(now),
+            visibility: Visibility::now(now),
         }
     }
 

@@ -6,13 +6,13 @@ use super::super::options::Timings;
 
 /// When, and after how many reads, a new resource becomes visible.
 #[derive(Debug)]
-pub(super) struct Sight {
+pub(super) struct Visibility {
     listed_from: Moment,
     readable_from: Moment,
     hidden_reads: u32,
 }
 
-impl Sight {
+impl Visibility {
     pub(super) fn now(now: Moment) -> Self {
         Self { listed_from: now, readable_from: now, hidden_reads: 0 }
     }

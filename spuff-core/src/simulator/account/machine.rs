@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::clock::Moment;
-use super::{Architecture, Rate, Sight};
+use super::{Architecture, Rate, Visibility};
 
 /// The power state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub(in super::super) struct Machine {
     /// Further requested features, as the cloud names them.
     pub(in super::super) features: Vec<&'static str>,
     pub(super) states: Vec<(Moment, Power)>,
-    pub(super) sight: Sight,
+    pub(super) visibility: Visibility,
 }
 
 impl Machine {
@@ -93,7 +93,7 @@ impl Machine {
             failed: false,
             features: Vec::new(),
             states: vec![(now, Power::Booting)],
-            sight: Sight::now(now),
+            visibility: Visibility::now(now),
         }
     }
 

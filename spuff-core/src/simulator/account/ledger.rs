@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 
 use super::super::clock::Moment;
-use super::super::truth::{BillLine, Kind};
+use super::super::inspect::{BillLine, Kind};
 
 /// The price of a resource while it exists.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ mod fingerprint;
 mod image;
 mod ledger;
 mod machine;
-mod sight;
+mod visibility;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -18,8 +18,8 @@ use chrono::TimeDelta;
 
 use super::clock::{Moment, delta, times};
 use super::fault::{Effects, Fault};
+use super::inspect::{BillLine, Kind, Resource};
 use super::options::{Options, Timings};
-use super::truth::{BillLine, Kind, Resource};
 
 pub(super) use action::{Action, Progress};
 pub(super) use fingerprint::fingerprint;
@@ -27,7 +27,7 @@ pub(super) use image::{Architecture, Image, NewImage};
 use ledger::Ledger;
 pub(super) use ledger::{Rate, Rounding};
 pub(super) use machine::{Machine, NewMachine, Power, Size};
-use sight::Sight;
+use visibility::Visibility;
 
 /// An SSH key of the account.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub(super) struct Key {
 
 /// The resources of an account. All ids come from one sequence, so each is unique.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct Account {
     pub(super) provider: &'static str,
     pub(super) timings: Timings,
     pub(super) rng: fastrand::Rng,
@@ -63,7 +63,7 @@ pub(super) struct World {
     last_id: u64,
 }
 
-impl World {
+impl Account {
     pub(super) fn new(
         provider: &'static str,
         options: &Options,
@@ -160,7 +160,7 @@ impl World {
         let fails = effects.is(Fault::ActionFails);
         let ends = (!effects.is(Fault::StuckCreating)).then_some(up);
         let mut machine = Machine::new(id, new, now);
-        machine.sight = Sight::later(&timings, now, effects);
+        machine.visibility = Visibility::later(&timings, now, effects);
         machine.failed = fails;
         machine.locked_until = up;
         if ends.is_some() {
@@ -185,7 +185,7 @@ impl World {
     /// Returns an instance if a read by id shows it now. Counts as a read if it is hidden.
     pub(super) fn read_machine(&mut self, id: u64, now: Moment) -> Option<&Machine> {
         let machine = self.machines.get_mut(&id)?;
-        machine.sight.reads(now).then_some(&*machine)
+        machine.visibility.reads(now).then_some(&*machine)
     }
 
     /// Returns the instances that a list shows now, oldest first. Counts as a read of each hidden
@@ -193,7 +193,7 @@ impl World {
     pub(super) fn list_machines(&mut self, now: Moment) -> impl Iterator<Item = &Machine> {
         self.machines
             .values_mut()
-            .filter_map(move |machine| machine.sight.lists(now).then_some(&*machine))
+            .filter_map(move |machine| machine.visibility.lists(now).then_some(&*machine))
     }
 
     /// Like [`list_machines`](Self::list_machines), but only of the instances that `wanted`
@@ -204,7 +204,7 @@ impl World {
         wanted: impl Fn(&Machine) -> bool,
     ) -> impl Iterator<Item = &Machine> {
         let machines = self.machines.values_mut().filter(move |machine| wanted(machine));
-        machines.filter_map(move |machine| machine.sight.lists(now).then_some(&*machine))
+        machines.filter_map(move |machine| machine.visibility.lists(now).then_some(&*machine))
     }
 
     /// All instances, whether or not a client can see them.
@@ -221,14 +221,16 @@ impl World {
         let ids = self.by_name.get(self.name_key(name).as_ref()).cloned().unwrap_or_default();
         let shown: Vec<u64> = ids
             .into_iter()
-            .filter(|id| self.machines.get_mut(id).is_some_and(|machine| machine.sight.lists(now)))
+            .filter(|id| {
+                self.machines.get_mut(id).is_some_and(|machine| machine.visibility.lists(now))
+            })
             .collect();
         shown.iter().filter_map(|id| self.machines.get(id)).collect()
     }
 
     /// Whether a list shows an instance now. Counts as a read if it is hidden.
     pub(super) fn lists_machine(&mut self, id: u64, now: Moment) -> bool {
-        self.machines.get_mut(&id).is_some_and(|machine| machine.sight.lists(now))
+        self.machines.get_mut(&id).is_some_and(|machine| machine.visibility.lists(now))
     }
 
     /// Instances from this id on, oldest first, whether or not a client can see them.
@@ -410,7 +412,7 @@ impl World {
         let ends = (!effects.is(Fault::StuckCreating)).then_some(done);
         let mut image = Image::new(id, new, now, ends);
         image.failed = fails;
-        image.sight = Sight::later(&timings, now, effects);
+        image.visibility = Visibility::later(&timings, now, effects);
         self.images.insert(id, image);
         self.charge(Kind::Snapshot, id, "", now, rate);
         let mut region = "";
@@ -424,7 +426,7 @@ impl World {
     /// Returns an image if a read by id shows it now. Counts as a read if it is hidden.
     pub(super) fn read_image(&mut self, id: u64, now: Moment) -> Option<&Image> {
         let image = self.images.get_mut(&id)?;
-        image.sight.reads(now).then_some(&*image)
+        image.visibility.reads(now).then_some(&*image)
     }
 
     /// Returns the images that `wanted` selects and a list shows now, oldest first. Counts as a
@@ -435,17 +437,17 @@ impl World {
         wanted: impl Fn(&Image) -> bool,
     ) -> impl Iterator<Item = &Image> {
         let images = self.images.values_mut().filter(move |image| wanted(image));
-        images.filter_map(move |image| image.sight.lists(now).then_some(&*image))
+        images.filter_map(move |image| image.visibility.lists(now).then_some(&*image))
     }
 
     /// Whether a list would show an image now. Does not count as a read.
     pub(super) fn shows_image(&self, id: u64, now: Moment) -> bool {
-        self.images.get(&id).is_some_and(|image| image.sight.would_list(now))
+        self.images.get(&id).is_some_and(|image| image.visibility.would_list(now))
     }
 
     /// Whether a list shows an image now. Counts as a read if it is hidden.
     pub(super) fn lists_image(&mut self, id: u64, now: Moment) -> bool {
-        self.images.get_mut(&id).is_some_and(|image| image.sight.lists(now))
+        self.images.get_mut(&id).is_some_and(|image| image.visibility.lists(now))
     }
 
     /// All images, whether or not a client can see them.

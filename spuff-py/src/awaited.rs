@@ -1,7 +1,7 @@
-//! The face of asyncio: a verb as a coroutine.
+//! Calls from asyncio: an operation as a coroutine.
 //!
-//! The coroutine itself is in `python/spuff/_asyncio.py`: it begins when it is awaited, and a verb
-//! that is cancelled is dropped.
+//! The coroutine itself is in `python/spuff/_asyncio.py`: it begins when it is awaited, and an
+//! operation that is cancelled is dropped.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -21,14 +21,14 @@ use crate::{error, progress, task};
 
 type Begin = Box<dyn FnOnce() -> Work + Send>;
 
-/// A verb that runs when its coroutine is awaited.
+/// An operation that runs when its coroutine is awaited.
 #[pyclass(frozen, name = "Pending", module = "spuff._spuff")]
 pub(crate) struct Pending {
     subject: Subject,
     begin: Mutex<Option<Begin>>,
 }
 
-/// A verb that runs.
+/// An operation that runs.
 #[pyclass(frozen, name = "Running", module = "spuff._spuff")]
 pub(crate) struct Running {
     subject: Subject,
@@ -48,8 +48,8 @@ impl Pending {
         blocked::closed(py, &self.subject).into_value(py).into_any()
     }
 
-    /// Runs the verb, tells a future of the event loop when there is an outcome, and `on_progress`
-    /// what is seen on the way.
+    /// Runs the operation, reports the outcome to a future of the event loop, and progress to
+    /// `on_progress`.
     #[pyo3(signature = (event_loop, future, on_progress=None))]
     fn begin(
         &self,
@@ -62,7 +62,7 @@ impl Pending {
             return Err(blocked::over(&self.subject));
         }
         let begin = self.begin.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let begin = begin.ok_or_else(|| PyRuntimeError::new_err("a verb runs once"))?;
+        let begin = begin.ok_or_else(|| PyRuntimeError::new_err("an operation runs once"))?;
         let waiter = Waiter { event_loop, future, on_progress };
         let running = py.detach(|| task::Running::spawn(begin(), move |seen| waiter.tell(seen)));
         let running = running.map_err(|error| error::plain(py, &error))?;
@@ -72,25 +72,25 @@ impl Pending {
 
 #[pymethods]
 impl Running {
-    /// The outcome, once. Until it is taken, to end the verb is to end what it has made.
+    /// The outcome, once. Until it is taken, to end the operation is to end what it has made.
     fn take(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.running.take().into_python(py, &self.subject)
     }
 
-    /// Drops the verb. One whose outcome was taken does not notice.
+    /// Drops the operation. One whose outcome was taken does not notice.
     fn abort(&self) {
         self.running.end();
     }
 }
 
-/// The future that waits for a verb, its event loop, and who is told what the verb sees.
+/// The future that waits for an operation, its event loop, and who is told what the operation sees.
 struct Waiter {
     event_loop: Py<PyAny>,
     future: Py<PyAny>,
     on_progress: Option<Py<PyAny>>,
 }
 
-/// Lets whoever waits for a future go on, unless it was cancelled meanwhile.
+/// Wakes the waiter of a future, unless it was cancelled meanwhile.
 #[pyfunction]
 fn settle(future: &Bound<'_, PyAny>) -> PyResult<()> {
     if future.call_method0("done")?.is_truthy()? {
@@ -122,13 +122,13 @@ impl Waiter {
     }
 }
 
-/// Does something in Python from a thread of the runtime. Where the interpreter is ending, or the
-/// event loop is closed, there is nobody left to be told.
+/// Does something in Python from a thread of the runtime. If the interpreter is ending, or the
+/// event loop is closed, no listener is left.
 fn from_runtime(work: impl FnOnce(Python<'_>) -> PyResult<()>) {
     Python::try_attach(|py| work(py).is_ok());
 }
 
-/// The coroutine of a verb.
+/// The coroutine of an operation.
 pub(crate) fn coroutine<S, T, W>(
     py: Python<'_>,
     call: Call<S>,
@@ -147,7 +147,7 @@ where
         .map(Bound::unbind)
 }
 
-/// A verb, to be looped over by `async for`.
+/// A call, to be iterated by `async for`.
 pub(crate) fn watch<S, T, W>(
     py: Python<'_>,
     call: Call<S>,

@@ -1,7 +1,7 @@
-//! The face that blocks: a verb that a signal can end.
+//! Calls that block: an operation that a signal can interrupt.
 //!
-//! The interpreter is let go while a verb runs; on the main thread it is taken back every 50 ms,
-//! for signals.
+//! A call releases the interpreter while it runs; on the main thread it takes the interpreter back
+//! every 50 ms, for signals.
 
 use std::future::pending;
 use std::mem;
@@ -26,7 +26,7 @@ use crate::{foreign, guard, progress, task};
 const TICK: Duration = Duration::from_millis(50);
 
 /// Whether this thread is the one that signals are given to. Found out at the first tick: most
-/// verbs are done before.
+/// operations are done before.
 #[derive(Default)]
 pub(crate) struct Signals(Option<bool>);
 
@@ -43,8 +43,8 @@ impl Signals {
     }
 }
 
-/// Runs a verb to its end, or until a handler of a signal raises: then the verb is dropped, and
-/// nothing of it runs on but what the core brings to an end.
+/// Runs an operation to its end, or until a handler of a signal raises: then the operation is
+/// dropped, and nothing of it runs on but what the core brings to an end.
 pub(crate) fn run(
     py: Python<'_>,
     subject: &Subject,
@@ -77,15 +77,16 @@ pub(crate) fn run(
     }
 }
 
-/// How many threads are in a verb, or about to take its outcome, below the process that counts: the
-/// end of Python waits for these to notice, and a forked child has none of its parent's.
+/// How many threads are in an operation, or about to take its outcome, below the process that
+/// counts: the end of Python waits for these to notice, and a forked child has none of its
+/// parent's.
 static VISITS: AtomicU64 = AtomicU64::new(0);
 
-/// A thread that is in a verb.
+/// A thread that is in an operation.
 struct Visit(u64);
 
 impl Visit {
-    /// Nothing where a provider's method calls: that belongs to the verb that has called the
+    /// Nothing where a provider's method calls: that belongs to the operation that has called the
     /// method.
     fn begin() -> Option<Self> {
         let here = u64::from(process::id()) << 32;
@@ -115,8 +116,8 @@ impl Drop for Visit {
     }
 }
 
-/// A verb while its callback runs: on a thread that Python does not wait for at its end, that may
-/// never return.
+/// An operation while its callback runs: on a thread that Python does not wait for at its end, that
+/// may never return.
 #[derive(Default)]
 struct Aside(Mutex<Option<Work>>);
 
@@ -132,15 +133,15 @@ impl Ends for Aside {
     }
 }
 
-/// Waits for what comes next of a verb. When a handler of a signal raises, or Python ends, the
-/// caller has to drop the verb.
+/// Waits for what comes next of an operation. When a handler of a signal raises, or Python ends,
+/// the caller has to drop the operation.
 pub(crate) fn next(
     py: Python<'_>,
     work: &mut Work,
     signals: &mut Signals,
     subject: &Subject,
 ) -> PyResult<Step<Given>> {
-    // What a provider's method calls belongs to the verb that has called the method.
+    // What a provider's method calls belongs to the operation that has called the method.
     let mut may_end = !foreign::is_inside();
     loop {
         let ticks = signals.0 != Some(false);
@@ -195,18 +196,18 @@ fn interrupted(py: Python<'_>, interruption: PyErr, subject: &Subject) -> PyErr 
     let Subject { operation, instance_id, .. } = subject;
     let note = match (instance_id, *operation) {
         (Some(id), operation) => {
-            format!("{operation} of instance {id} was interrupted; look what state it is in")
+            format!("{operation} of instance {id} was interrupted; check its state")
         }
         (
             None,
             "create_instance" | "create_instances" | "create_and_wait" | "place_instance"
             | "place_instances",
         ) => format!(
-            "{operation} was interrupted; what it makes is ended in the background, or kept if the \
-             request says so: spuff.settled() waits for that"
+            "{operation} was interrupted; what it makes is destroyed in the background, or kept \
+             if the request says so: spuff.settled() waits for that"
         ),
         (None, "destroy_instances") => {
-            format!("{operation} was interrupted; list_instances() tells which are left")
+            format!("{operation} was interrupted; list_instances() shows which are left")
         }
         (None, operation) => format!("{operation} was interrupted"),
     };
@@ -224,8 +225,8 @@ fn interrupted(py: Python<'_>, interruption: PyErr, subject: &Subject) -> PyErr 
     interruption
 }
 
-/// Waits until what is in the background now has come to its end: creates that were interrupted or
-/// cancelled, and destroys of what they have made.
+/// Waits for the work that is in the background now: interrupted or cancelled creates, and destroys
+/// of what they made.
 #[pyfunction]
 pub(crate) fn settled(py: Python<'_>) -> PyResult<()> {
     run(py, &Subject::new("settled"), None, || settling(None)).map(drop)
@@ -255,7 +256,7 @@ pub(crate) fn settling(group: Option<Group>) -> Work {
     Work::silent(settled)
 }
 
-/// After so long, whoever looks at the terminal is told what is waited for.
+/// After so long, a line on stderr says what is waited for.
 const UNTOLD: Duration = Duration::from_millis(1500);
 /// How long the end of Python waits, unless `SPUFF_EXIT_TIMEOUT` says otherwise.
 const AT_EXIT: Duration = Duration::from_secs(180);
@@ -293,7 +294,10 @@ fn settle_within(py: Python<'_>, limit: Duration) -> PyResult<Settled> {
             let limit = limit.as_secs_f64();
             tell(
                 py,
-                &format!("waiting for {}; for {limit:.1} s at most, Ctrl-C leaves it", under_way()),
+                &format!(
+                    "waiting for {}, for at most {limit:.1} s; Ctrl-C stops the wait",
+                    under_way()
+                ),
             );
         }
     }
@@ -304,18 +308,18 @@ pub(crate) fn is_over(py: Python<'_>) -> PyResult<bool> {
     Ok(ending().is_cancelled() && !foreign::is_inside() && !Signals::default().are_here(py)?)
 }
 
-/// What ends a thread that Python does not wait for, in the middle of a verb: quietly.
+/// What ends a thread that Python does not wait for, in the middle of an operation: quietly.
 pub(crate) fn over(subject: &Subject) -> PyErr {
-    PySystemExit::new_err(format!("Python ends in the middle of {}", subject.operation))
+    PySystemExit::new_err(format!("Python exits during {}", subject.operation))
 }
 
-/// The error of a verb that was closed.
+/// The error of an operation that was closed.
 pub(crate) fn closed(py: Python<'_>, subject: &Subject) -> PyErr {
     let Subject { operation, instance_id, .. } = subject.clone();
     ProviderError::Cancelled { operation: operation.to_string(), instance_id }.raised(py, subject)
 }
 
-/// The same, until no thread is in a verb any more either, and has left nothing.
+/// The same, until no thread is in an operation any more either, and has left nothing.
 ///
 /// # Errors
 /// What a handler of a signal raises.
@@ -370,7 +374,7 @@ fn settled_at_exit(py: Python<'_>) -> PyResult<()> {
     let left = |why: &str| {
         let left = under_way();
         if !left.is_empty() {
-            tell(py, &format!("{why}: left as it is, and what exists costs money: {left}"));
+            tell(py, &format!("{why}: abandoned, and what exists costs money: {left}"));
         }
     };
     match settle_all(py, patience_at_exit(py)) {
@@ -395,8 +399,8 @@ fn patience_at_exit(py: Python<'_>) -> Duration {
         tell(
             py,
             &format!(
-                "SPUFF_EXIT_TIMEOUT is {given:?}; give seconds as a number, 0 or more. It is \
-             {} s now",
+                "SPUFF_EXIT_TIMEOUT is {given:?}: must be a number of seconds, at least 0; using \
+                 {} s",
                 AT_EXIT.as_secs()
             ),
         );
@@ -409,9 +413,14 @@ pub(crate) fn settle_before_close(py: Python<'_>) -> PyResult<()> {
     const MOMENT: Duration = Duration::from_secs(15);
     match settle_within(py, MOMENT)? {
         Settled::All => {}
-        Settled::Late => {
-            tell(py, &format!("a simulated cloud ends before what is aimed at it: {}", under_way()))
-        }
+        Settled::Late => tell(
+            py,
+            &format!(
+                "a simulated cloud closes before the background work that needs it \
+             is done: {}",
+                under_way()
+            ),
+        ),
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! One call of a verb, on either face: from a thread that blocks, or from asyncio.
+//! One call of an operation: from a thread that blocks, or from asyncio.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -28,8 +28,8 @@ pub(crate) enum Face {
     Asyncio,
 }
 
-/// What a verb works with. It is asked for in the process that runs the verb: a child of `fork` has
-/// providers of its own.
+/// What an operation works with. It is asked for in the process that runs the operation: a child of
+/// `fork` has providers of its own.
 pub(crate) trait Source: Send + Sync + 'static {
     type Given: Send;
 
@@ -39,7 +39,7 @@ pub(crate) trait Source: Send + Sync + 'static {
     fn group(&self) -> Group;
 }
 
-/// A provider, and the calls of its faces.
+/// A provider, and its calls, blocking or for asyncio.
 #[derive(Clone)]
 pub(crate) struct Connected {
     pub(crate) provider: blocking::Provider,
@@ -68,7 +68,7 @@ impl Source for Connected {
     }
 }
 
-/// A verb that is about to run.
+/// An operation that is about to run.
 pub(crate) struct Call<S = Connected> {
     pub(crate) face: Face,
     pub(crate) source: Arc<S>,
@@ -88,18 +88,18 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Of no provider and no machine yet.
+    /// Of no provider and no instance yet.
     pub(crate) fn new(operation: &'static str) -> Self {
         Self { provider: None, operation, instance_id: None, raised: Arc::default() }
     }
 }
 
-/// The outcome of a verb, not yet taken.
+/// The outcome of an operation, not yet taken.
 pub(crate) type Given = Unclaimed<ProviderResult<AnyOutcome>>;
 
 type Verb = Pin<Box<dyn Future<Output = Given> + Send>>;
 
-/// A verb that runs.
+/// An operation that runs.
 pub(crate) enum Work {
     /// Tells nothing on its way.
     Silent(Verb),
@@ -120,7 +120,7 @@ impl Work {
     /// Lets it run as a task of its own.
     pub(crate) fn spawned(self) -> ProviderResult<(Self, Arc<Running>)> {
         let (tell, seen) = unbounded_channel();
-        // Where nobody hears it any more, the verb is about to be dropped.
+        // If no listener is left, the operation is about to be dropped.
         let running = Arc::new(Running::spawn(self, move |seen| drop(tell.send(seen)))?);
         Ok((Self::Spawned(running.clone(), seen), running))
     }
@@ -151,13 +151,13 @@ impl Call {
 }
 
 impl<S: Source> Call<S> {
-    /// A verb that is no single provider's.
+    /// An operation that is no single provider's.
     pub(crate) fn over(face: Face, source: S, operation: &'static str) -> Self {
         let subject = Subject::new(operation);
         Self { face, source: Arc::new(source), subject, timeout: None, on_progress: None }
     }
 
-    /// It is about a machine.
+    /// It is about an instance.
     pub(crate) fn of(mut self, instance_id: &str) -> Self {
         self.subject.instance_id = Some(instance_id.to_string());
         self
@@ -197,7 +197,7 @@ impl<S: Source> Call<S> {
         }
     }
 
-    /// Gives what the verb sees on its way, to be looped over.
+    /// Gives what the operation reports as progress, to be iterated.
     pub(crate) fn watch<T, W>(
         self,
         py: Python<'_>,
@@ -216,7 +216,7 @@ impl<S: Source> Call<S> {
         Watch::new(self.subject, work, running).into_py_any(py)
     }
 
-    /// The verb, until its deadline, telling what it sees where that is asked for.
+    /// The operation, until its deadline, telling what it sees where that is asked for.
     pub(crate) fn work<T, W>(
         &self,
         telling: bool,

@@ -66,7 +66,7 @@ impl ProviderConfig {
         self.0.endpoint.as_deref()
     }
 
-    /// The region that is used where a request names none.
+    /// The region that is used for requests that name none.
     #[getter]
     fn region(&self) -> Option<&str> {
         self.0.region.as_deref()
@@ -78,7 +78,7 @@ impl ProviderConfig {
         ProviderTimeouts(self.0.timeouts)
     }
 
-    /// A file of certificate authorities to trust beside those of the platform.
+    /// A file of certificate authorities to trust in addition to those of the platform.
     #[getter]
     fn ca_file(&self) -> Option<String> {
         self.0.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned())

@@ -77,7 +77,8 @@ fn base(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     guard::imported(py, &BASE, "spuff.errors", "SpuffError")
 }
 
-/// The exception of an error, of a verb that was asked about a machine, where it is one provider's.
+/// The exception of an error, of an operation that was asked about an instance, where it is one
+/// provider's.
 pub(crate) fn exception(py: Python<'_>, error: &ProviderError, subject: &Subject) -> PyErr {
     let parts = ErrorParts::from(error);
     let parts = match &subject.provider {
@@ -87,7 +88,7 @@ pub(crate) fn exception(py: Python<'_>, error: &ProviderError, subject: &Subject
     of_error(py, error, parts, &subject.raised)
 }
 
-/// The exception of an error that is of no verb.
+/// The exception of an error that is of no operation.
 pub(crate) fn plain(py: Python<'_>, error: &ProviderError) -> PyErr {
     of_error(py, error, ErrorParts::from(error), &Raised::default())
 }
@@ -220,7 +221,7 @@ fn origin(error: &PyErr, py: Python<'_>) -> String {
 }
 
 /// What the core is told of an exception that a provider, or its factory, has raised; the exception
-/// is kept until the verb's caller has it.
+/// is kept until the operation's caller has it.
 pub(crate) fn told(py: Python<'_>, error: PyErr) -> ProviderError {
     let value = error.value(py);
     let known = base(py).and_then(|base| value.is_instance(base)).unwrap_or(false);

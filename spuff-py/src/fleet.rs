@@ -1,4 +1,4 @@
-//! What the verbs over many machines take, and what became of each.
+//! The arguments and outcomes of operations on many instances.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,10 +19,15 @@ use crate::guard;
 use crate::outcome::{Failure, Outcome};
 use crate::request::InstanceRequest;
 
-/// How many creates, or destroys, are under way at once.
+/// How many creates, or destroys, run at once.
 pub(crate) fn concurrency(given: i64) -> PyResult<usize> {
     let number = usize::try_from(given).ok().filter(|number| *number > 0);
-    number.ok_or_else(|| PyValueError::new_err(format!("concurrency is 1 or more, not {given}")))
+    number.ok_or_else(|| {
+        PyValueError::new_err(format!(
+            "concurrency must be at least 1, not \
+     {given}"
+        ))
+    })
 }
 
 /// How a fleet is made.
@@ -37,7 +42,7 @@ pub(crate) fn options(
     Ok(options.with_on_failure(rollback(on_failure)?))
 }
 
-/// What becomes of the machines of a fleet when one of them fails.
+/// What happens to the instances of a fleet when one of them fails.
 fn rollback(on_failure: &str) -> PyResult<Rollback> {
     match on_failure {
         "keep" => Ok(Rollback::Keep),
@@ -45,7 +50,7 @@ fn rollback(on_failure: &str) -> PyResult<Rollback> {
         "destroy_all" => Ok(Rollback::DestroyAll),
         other => {
             let choices = "\"keep\", \"destroy_failed\" or \"destroy_all\"";
-            Err(PyValueError::new_err(format!("on_failure is {choices}, not {other:?}")))
+            Err(PyValueError::new_err(format!("on_failure must be {choices}, not {other:?}")))
         }
     }
 }
@@ -61,9 +66,9 @@ pub(crate) fn requests(
     })
 }
 
-/// Ids of machines.
+/// Ids of instances.
 pub(crate) fn ids(given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    each(given, "ids", "the id of a machine, as text", |item| Ok(item.extract().ok()))
+    each(given, "ids", "the id of an instance, as text", |item| Ok(item.extract().ok()))
 }
 
 /// All that an iterable gives; `read` knows what each has to be.
@@ -77,13 +82,13 @@ pub(crate) fn each<T>(
     let items = if given.is_instance_of::<PyString>() { None } else { given.try_iter().ok() };
     let many = || {
         format!(
-            "{name} is a list, or another iterable, and each of it {what}; for one, give a list of \
-             one"
+            "{name} must be a list or another iterable, and each item {what}; for one, give a \
+             list of one"
         )
     };
     let items = items.ok_or_else(|| PyTypeError::new_err(many()))?.enumerate();
     let wrong = |place, item: Bound<'_, PyAny>| {
-        format!("{name}[{place}] is {}; give {what}", item.get_type())
+        format!("{name}[{place}] must be {what}, not {}", item.get_type())
     };
     let read = |(place, item): (usize, PyResult<Bound<'_, PyAny>>)| {
         let item = item?;
@@ -92,8 +97,8 @@ pub(crate) fn each<T>(
     items.map(read).collect()
 }
 
-/// What became of each machine: its value, or an exception that is not raised. The ids are those
-/// that the verb was asked about.
+/// The outcome for each instance: its value, or an exception that is not raised. The ids are those
+/// that the operation was asked about.
 pub(crate) struct Each<T> {
     pub(crate) ids: Vec<String>,
     pub(crate) outcomes: Vec<ProviderResult<T>>,
@@ -148,7 +153,7 @@ pub(crate) fn creates(
     })
 }
 
-/// The waits for many machines.
+/// The waits for many instances.
 pub(crate) fn waits(
     ids: Vec<String>,
 ) -> impl FnOnce(Arc<dyn Provider>) -> Work<ProviderInstance> + Send + 'static {
@@ -160,7 +165,7 @@ pub(crate) fn waits(
     }
 }
 
-/// The first that has failed, with what became of all.
+/// The first error, with all outcomes.
 impl Failure for FleetError {
     fn raised(self, py: Python<'_>, subject: &Subject) -> PyErr {
         let first = self.first;

@@ -1,7 +1,7 @@
 //! Providers written in Python, with plain or `async def` methods.
 //!
 //! What an `async def` method gives is awaited on an event loop of spuff's own, in another thread,
-//! whoever calls.
+//! no matter who calls.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -91,7 +91,7 @@ fn attached<T>(work: impl FnOnce(Python<'_>) -> PyResult<T>) -> ProviderResult<T
 }
 
 thread_local! {
-    /// Of the verb that this thread runs: whether anybody waits for it.
+    /// Whether the caller of the operation that this thread runs still waits.
     static CANCEL: RefCell<Option<CancelToken>> = const { RefCell::new(None) };
 }
 
@@ -100,8 +100,8 @@ pub(crate) fn is_inside() -> bool {
     CANCEL.with_borrow(Option::is_some)
 }
 
-/// Whether nobody waits any more for the verb that this thread runs: for methods of providers that
-/// take long.
+/// Whether the caller of the operation that this thread runs has left: for long methods of
+/// providers.
 #[pyfunction]
 pub(crate) fn is_cancelled() -> bool {
     CANCEL.with_borrow(|cancel| cancel.as_ref().is_some_and(CancelToken::is_cancelled))
@@ -153,7 +153,7 @@ fn an_instance(answer: &Bound<'_, PyAny>) -> PyResult<ProviderInstance> {
     match answer.cast::<Instance>() {
         Ok(instance) => Ok(instance.get().0.clone()),
         Err(_) => Err(PyTypeError::new_err(format!(
-            "the method has to give a spuff.Instance, not {}",
+            "the method must return a spuff.Instance, not {}",
             answer.repr()?
         ))),
     }
@@ -163,7 +163,7 @@ fn a_snapshot(answer: &Bound<'_, PyAny>) -> PyResult<Taken> {
     match answer.cast::<Snapshot>() {
         Ok(snapshot) => Ok(snapshot.get().0.clone()),
         Err(_) => Err(PyTypeError::new_err(format!(
-            "the method has to give a spuff.Snapshot, not {}",
+            "the method must return a spuff.Snapshot, not {}",
             answer.repr()?
         ))),
     }
@@ -173,7 +173,7 @@ fn a_price(answer: &Bound<'_, PyAny>) -> PyResult<Cost> {
     match answer.cast::<Price>() {
         Ok(price) => Ok(price.get().0.clone()),
         Err(_) => Err(PyTypeError::new_err(format!(
-            "the method has to give a spuff.Price, not {}",
+            "the method must return a spuff.Price, not {}",
             answer.repr()?
         ))),
     }

@@ -111,7 +111,7 @@ pub(crate) fn imported<'py>(
     place
         .get(py)
         .map(|found| found.bind(py))
-        .ok_or_else(|| PyImportError::new_err(format!("{module}.{name} is not there")))
+        .ok_or_else(|| PyImportError::new_err(format!("{module}.{name} does not exist")))
 }
 
 /// All that an iterable of the user's gives.

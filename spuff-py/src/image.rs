@@ -1,4 +1,4 @@
-//! What a machine boots from.
+//! What an instance boots from.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -7,7 +7,7 @@ use spuff_core::provider::ImageSpec as Image;
 use crate::show::Shown;
 use crate::snapshot::Snapshot;
 
-/// What a machine boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`, or
+/// What an instance boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`, or
 /// `.custom(id)` for the provider's own id or slug. The string forms `"ubuntu:24.04"`,
 /// `"debian:12"`, `"snapshot:ID"` do as well.
 #[pyclass(frozen, eq, hash, name = "ImageSpec", module = "spuff")]
@@ -25,7 +25,7 @@ impl ImageSpec {
         }
         let Ok(text) = given.extract::<String>() else {
             return Err(PyTypeError::new_err(
-                "an image is an ImageSpec, a Snapshot, or a string such as \"ubuntu:24.04\"",
+                "image must be an ImageSpec, a Snapshot, or a string such as \"ubuntu:24.04\"",
             ));
         };
         Ok(text.parse().unwrap_or_else(|never| match never {}))

@@ -1,4 +1,4 @@
-//! A machine, as it was when the cloud was asked.
+//! An instance, as it was when the cloud was asked.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,7 +15,7 @@ use crate::seconds::Moment;
 use crate::show::Shown;
 use crate::status::InstanceStatus;
 
-/// An address of a machine.
+/// An address of an instance.
 #[pyclass(frozen, eq, hash, name = "Address", module = "spuff", from_py_object)]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Address(provider::Address);
@@ -55,10 +55,10 @@ impl Address {
 /// An address of the module `ipaddress`, or its text.
 fn address(given: &Bound<'_, PyAny>) -> PyResult<IpAddr> {
     let text = given.str()?.to_string();
-    text.parse().map_err(|_| PyValueError::new_err(format!("{text:?} is no IP address")))
+    text.parse().map_err(|_| PyValueError::new_err(format!("{text:?} is not an IP address")))
 }
 
-/// A machine, as it was when the cloud was asked.
+/// An instance, as it was when the cloud was asked.
 #[pyclass(frozen, eq, name = "Instance", module = "spuff")]
 #[derive(PartialEq)]
 pub(crate) struct Instance(pub(crate) ProviderInstance);
@@ -158,8 +158,8 @@ impl Instance {
         self.0.addresses.iter().copied().map(Address).collect()
     }
 
-    /// Whether `create_instance` has not made it, but given back the one that its `idempotency_key`
-    /// had made before.
+    /// Whether `create_instance` returned an existing instance that its `idempotency_key` had made
+    /// before.
     #[getter]
     fn adopted(&self) -> bool {
         self.0.adopted
@@ -177,7 +177,7 @@ impl Instance {
         self.0.is_managed()
     }
 
-    /// Whose machine it is, if its labels say so.
+    /// The owner, if its labels name one.
     #[getter]
     fn owner(&self) -> Option<&str> {
         self.0.labels.get(labels::OWNER).map(String::as_str)

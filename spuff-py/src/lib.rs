@@ -1,12 +1,12 @@
 //! The Python package of spuff: translation, and nothing else.
 //!
-//! | floor | module | holds |
+//! | layer | module | contents |
 //! | --- | --- | --- |
-//! | classes | `provider`, `placement`, `registry`, `scope`, `watch`, `simulator`, `suite` | what Python sees: verbs, registries, clouds in a box |
-//! | faces | `call`, `blocked`, `awaited`, `task` | one future, run for a thread that blocks or for asyncio |
-//! | other way | `foreign`, `guard` | providers written in Python, as the core sees them; calls of code that is Python's |
-//! | values | `instance`, `request`, `image`, `snapshot`, `status`, `timeouts`, `config`, `option`, `progress`, `reap`, `price`, `placed` | the nouns |
-//! | ground | `error`, `outcome`, `fleet`, `logs`, `seconds`, `show` | errors, lists, what came of many, the log, durations, `repr` |
+//! | classes | `provider`, `placement`, `registry`, `scope`, `watch`, `simulator`, `suite` | what Python sees: operations, registries, simulated clouds |
+//! | calls | `call`, `blocked`, `awaited`, `task` | one future, run for a thread that blocks or for asyncio |
+//! | callbacks | `foreign`, `guard` | providers written in Python, as the core sees them; calls into Python code |
+//! | values | `instance`, `request`, `image`, `snapshot`, `status`, `timeouts`, `config`, `option`, `progress`, `reap`, `price`, `placed` | the types |
+//! | base | `error`, `outcome`, `fleet`, `logs`, `seconds`, `show` | errors, lists, outcomes of many, the log, durations, `repr` |
 //!
 //! The names and their documentation, for Python, are in `python/spuff`.
 
@@ -55,7 +55,7 @@ fn only_one_interpreter(py: Python<'_>) -> PyResult<()> {
     let here = py.import("sys")?.as_ptr() as usize;
     match FIRST.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire) {
         Err(first) if first != here => Err(PyImportError::new_err(
-            "spuff can be used in one interpreter of a process only, and is in use in another",
+            "spuff can be used in only one interpreter of a process, and another one uses it",
         )),
         _ => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! The core's log, under the logger `spuff` of Python's `logging`.
 //!
-//! The level is that of the logger: it is looked at when a verb begins, so that what nobody wants
-//! to read costs the core one look at a number.
+//! The level is that of the logger: it is read when an operation begins, so that a record below it
+//! costs the core one comparison.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -55,7 +55,7 @@ pub(crate) fn follow(py: Python<'_>) -> PyResult<()> {
             .map(Bound::unbind)
             .map_err(PyErr::from)
     })?;
-    // Where nobody has imported `logging`, warnings are what it would let through.
+    // If `logging` was never imported, it would let warnings through.
     if !modules.bind(py).contains("logging")? {
         return Ok(());
     }
@@ -66,7 +66,7 @@ pub(crate) fn follow(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Gives a line to the logger. Where the interpreter is ending, nobody reads it.
+/// Gives a line to the logger. If the interpreter is ending, it is dropped.
 fn write(record: &Record<'_>) {
     Python::try_attach(|py| {
         let written = logger(py).and_then(|logger| {

@@ -87,5 +87,5 @@ fn wrong(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let class = value.get_type();
     let class = class.name().map(|name| name.to_string()).unwrap_or_default();
     let known = "text, a number, a bool, a path, a timedelta, or a list, tuple or mapping of these";
-    PyTypeError::new_err(format!("{name} is {known}, not {class}"))
+    PyTypeError::new_err(format!("{name} must be {known}, not {class}"))
 }

@@ -1,4 +1,4 @@
-//! What verbs give, as Python's values, and how they fail.
+//! The results of operations as Python values, and their errors.
 
 use std::collections::HashMap;
 
@@ -15,12 +15,12 @@ use crate::call::Subject;
 use crate::guard;
 use crate::{error, instance, price, reap, snapshot};
 
-/// Something that a verb gives.
+/// A result of an operation.
 pub(crate) trait Outcome: Send + 'static {
     fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>>;
 }
 
-/// A way in which a verb fails.
+/// An error of an operation.
 pub(crate) trait Failure: Send + 'static {
     fn raised(self, py: Python<'_>, subject: &Subject) -> PyErr;
 }
@@ -48,7 +48,7 @@ impl<T: Outcome> Outcome for Unclaimed<T> {
 
 type Convert = dyn FnOnce(Python<'_>, &Subject) -> PyResult<Py<PyAny>> + Send;
 
-/// An outcome of any verb.
+/// An outcome of any operation.
 pub(crate) struct AnyOutcome(Box<Convert>);
 
 impl AnyOutcome {

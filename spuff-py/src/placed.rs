@@ -1,4 +1,4 @@
-//! What came of a placement: the machine, and each candidate that was tried.
+//! The result of a placement: the instance, and each candidate that was tried.
 //!
 //! Pickles hold what the core writes.
 
@@ -23,7 +23,7 @@ fn read<T: DeserializeOwned>(text: &str) -> PyResult<T> {
 
 type Pickled<'py> = (Bound<'py, PyAny>, (String,));
 
-/// What came of one candidate of a placement.
+/// The outcome of one candidate of a placement.
 #[pyclass(frozen, eq, name = "Attempt", module = "spuff")]
 #[derive(PartialEq)]
 pub(crate) struct Attempt(pub(crate) Tried);
@@ -54,13 +54,13 @@ impl Attempt {
         &self.0.size
     }
 
-    /// What an hour costs there, where that was asked for and is known.
+    /// The hourly price there, if it was requested and is known.
     #[getter]
     fn price(&self) -> Option<Price> {
         self.0.price.clone().map(Price)
     }
 
-    /// What came of it: `made`, `full`, `known_full`, `too_dear`, `price_unknown` or `failed`.
+    /// The outcome: `made`, `full`, `known_full`, `too_dear`, `price_unknown` or `failed`.
     #[getter]
     fn outcome(&self) -> &'static str {
         self.0.outcome.as_str()
@@ -72,7 +72,7 @@ impl Attempt {
         self.0.kind.map(ErrorKind::name)
     }
 
-    /// What came of it, in words.
+    /// The outcome in words.
     #[getter]
     fn message(&self) -> &str {
         &self.0.message
@@ -116,14 +116,14 @@ impl Attempt {
     }
 }
 
-/// A machine that has found its place.
+/// A placed instance.
 #[pyclass(frozen, eq, name = "Placed", module = "spuff")]
 #[derive(PartialEq)]
 pub(crate) struct Placed(pub(crate) placement::Placed);
 
 #[pymethods]
 impl Placed {
-    /// The machine.
+    /// The instance.
     #[getter]
     fn instance(&self) -> Instance {
         Instance(self.0.instance.clone())
@@ -135,7 +135,7 @@ impl Placed {
         self.0.candidate
     }
 
-    /// What came of each candidate up to that one, in order.
+    /// The outcome of each candidate up to that one, in order.
     #[getter]
     fn attempts(&self) -> Vec<Attempt> {
         self.0.attempts.iter().cloned().map(Attempt).collect()

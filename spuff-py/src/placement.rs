@@ -1,5 +1,5 @@
-//! A machine, or many, wherever there is room: the places to try, and the two verbs over them, one
-//! body each for both faces.
+//! Placements: the candidates, and the two operations on them, with one body for blocking and
+//! asyncio.
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -70,7 +70,7 @@ impl Candidate {
         &self.place.size
     }
 
-    /// What an hour costs there; by default what the provider says, where a ceiling asks for it.
+    /// The hourly price there; by default the provider's, if there is a ceiling.
     #[getter]
     fn price(&self) -> Option<Price> {
         self.place.price.clone().map(Price)
@@ -168,10 +168,10 @@ impl Outcome for Each<core::Placed> {
 
 type Given = PyResult<Py<PyAny>>;
 
-/// The two verbs of a face.
+/// The two operations, blocking or for asyncio.
 macro_rules! verbs {
     ($face:expr, $one:ident, $many:ident) => {
-        /// Starts a machine at the first candidate that has room for it.
+        /// Creates an instance at the first candidate that has capacity.
         #[pyfunction]
         #[pyo3(signature = (
             candidates, request=None, /, *, max_price=None, allow_unknown_price=false, timeout=None,
@@ -196,7 +196,7 @@ macro_rules! verbs {
             })
         }
 
-        /// Starts many machines, each at the first candidate that has room for it. Gives a `Placed`
+        /// Creates many instances, each at the first candidate that has capacity. Gives a `Placed`
         /// or an exception for each.
         #[pyfunction]
         #[pyo3(signature = (

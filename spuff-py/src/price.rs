@@ -1,4 +1,4 @@
-//! What an hour of a machine costs.
+//! The hourly price of an instance.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -14,8 +14,8 @@ use crate::error;
 use crate::guard;
 use crate::show::Shown;
 
-/// What an hour of a machine costs, without tax, exactly: `Price("0.0056", "EUR")`. Verbs also take
-/// the text `"0.0056 EUR"`.
+/// The hourly price of an instance, without tax, exactly: `Price("0.0056", "EUR")`. Operations also
+/// take the text `"0.0056 EUR"`.
 #[pyclass(frozen, name = "Price", module = "spuff")]
 pub(crate) struct Price(pub(crate) Cost);
 
@@ -27,9 +27,10 @@ impl Price {
         }
         match given.extract::<String>() {
             Ok(text) => text.parse().map_err(|wrong| error::plain(given.py(), &wrong)),
-            Err(_) => {
-                Err(PyTypeError::new_err("a price is a Price, or a string such as \"0.0056 EUR\""))
-            }
+            Err(_) => Err(PyTypeError::new_err(
+                "a price must be a Price, or a string such as \"0.0056 \
+                 EUR\"",
+            )),
         }
     }
 
@@ -49,7 +50,7 @@ fn said_by(source: &str) -> PyResult<PriceSource> {
         "given" => Ok(PriceSource::Given),
         "catalogue" => Ok(PriceSource::Catalogue),
         other => Err(PyValueError::new_err(format!(
-            "source is \"given\" or \"catalogue\", not {other:?}"
+            "source must be \"given\" or \"catalogue\", not {other:?}"
         ))),
     }
 }
@@ -68,8 +69,8 @@ impl Price {
             decimal(py)?.clone(),
         ];
         if !known.iter().any(|class| amount.is_instance(class).unwrap_or(false)) {
-            let message = "an amount is a Decimal, an int, or a string such as \"0.0056\": a float \
-             would not be exact";
+            let message = "an amount must be a Decimal, an int, or a string such as \"0.0056\": a \
+             float would not be exact";
             return Err(PyTypeError::new_err(message));
         }
         let read: Result<Cost, _> = format!("{amount} {currency}").parse();
@@ -132,7 +133,7 @@ impl Price {
             how if ours.currency == theirs.currency => how.matches(ours.micros.cmp(&theirs.micros)),
             _ => {
                 let message =
-                    format!("{ours} and {theirs} have no order: they are in different currencies");
+                    format!("cannot compare {ours} and {theirs}: they are in different currencies");
                 return Err(PyTypeError::new_err(message));
             }
         };

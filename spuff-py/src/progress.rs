@@ -1,4 +1,4 @@
-//! What a call that waits sees on its way.
+//! The progress of a call that waits.
 
 use pyo3::prelude::*;
 use spuff_core::{Phase, Progress as Seen};
@@ -6,56 +6,57 @@ use spuff_core::{Phase, Progress as Seen};
 use crate::instance::Instance;
 use crate::show::Shown;
 
-/// Something that a call has seen while it waits.
+/// One progress of a call that waits.
 #[pyclass(frozen, eq, name = "Progress", module = "spuff")]
 #[derive(PartialEq)]
 pub(crate) struct Progress(pub(crate) Seen);
 
 #[pymethods]
 impl Progress {
-    /// The verb.
+    /// The operation.
     #[getter]
     fn operation(&self) -> &str {
         &self.0.operation
     }
 
-    /// What it is about: the id of a machine, snapshot or action; empty while it has none.
+    /// The id of the instance, snapshot or action that it is about; empty while there is none.
     #[getter]
     fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// What was seen, in words: `accepted`, `new`, `gone` …
+    /// The state, in words: `accepted`, `new`, `gone` …
     #[getter]
     fn state(&self) -> &str {
         &self.0.state
     }
 
-    /// Seconds since the verb began.
+    /// Seconds since the operation began.
     #[getter]
     fn elapsed(&self) -> f64 {
         self.0.elapsed.as_secs_f64()
     }
 
-    /// How far it is: `pending`, `accepted`, `booting`, `ready`, `destroyed` or `failed`.
+    /// The phase: `pending`, `accepted`, `booting`, `ready`, `destroyed` or `failed`.
     #[getter]
     fn phase(&self) -> &'static str {
         self.0.phase.as_str()
     }
 
-    /// Of a verb over many machines, the position of this one in what the verb was given.
+    /// Of an operation on many instances, the position of this one in what the operation was given.
     #[getter]
     fn index(&self) -> Option<usize> {
         self.0.index
     }
 
-    /// Of a verb over many machines, the name of this one, where the verb was given names.
+    /// Of an operation on many instances, the name of this one, where the operation was given
+    /// names.
     #[getter]
     fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The machine, where this tells that it was accepted or is ready.
+    /// The instance, where this tells that it was accepted or is ready.
     #[getter]
     fn instance(&self) -> Option<Instance> {
         self.0.instance.clone().map(Instance)

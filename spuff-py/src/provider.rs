@@ -1,4 +1,4 @@
-//! The verbs, one body each, and the two classes that offer them: `Provider` blocks,
+//! The operations, one body each, and the two classes that offer them: `Provider` blocks,
 //! `AsyncProvider` is for asyncio.
 
 use std::collections::HashMap;
@@ -18,18 +18,18 @@ use crate::scope::{Scope, What};
 use crate::seconds::Seconds;
 use crate::{error, reap};
 
-/// The verbs of a provider. `Provider` and `AsyncProvider` have them.
+/// The operations of a provider. `Provider` and `AsyncProvider` have them.
 #[pyclass(frozen, subclass, name = "Verbs", module = "spuff._spuff")]
 pub(crate) struct Verbs {
     provider: Connected,
     face: Face,
 }
 
-/// A provider whose verbs block.
+/// A provider whose operations block.
 #[pyclass(frozen, extends = Verbs, name = "Provider", module = "spuff")]
 pub(crate) struct Provider;
 
-/// A provider whose verbs are coroutines.
+/// A provider whose operations are coroutines.
 #[pyclass(frozen, extends = Verbs, name = "AsyncProvider", module = "spuff")]
 pub(crate) struct AsyncProvider;
 
@@ -52,7 +52,7 @@ impl AsyncProvider {
 }
 
 impl Verbs {
-    /// The provider, whichever the face.
+    /// The provider, blocking or for asyncio.
     pub(crate) fn provider(&self) -> &Connected {
         &self.provider
     }
@@ -72,12 +72,13 @@ impl Verbs {
         self.provider.name()
     }
 
-    /// Whether the snapshot verbs work.
+    /// Whether the snapshot operations work.
     fn supports_snapshots(&self, py: Python<'_>) -> bool {
         py.detach(|| self.provider.provider.supports_snapshots())
     }
 
-    /// Starts a machine and gives it as soon as the cloud has accepted it: it may still be booting.
+    /// Creates an instance and returns it as soon as the cloud has accepted it: it may still be
+    /// booting.
     ///
     /// Takes an `InstanceRequest`, or the name and the other fields of one.
     #[pyo3(signature = (request=None, region_=None, size_=None, /, *, timeout=None, **fields))]
@@ -95,13 +96,10 @@ impl Verbs {
         call.run(py, |provider| async move { create_instance(&provider, &request).await })
     }
 
-    /// Starts a machine and waits until it is ready. One that does not become ready is destroyed,
-    /// or with `on_failure="keep"` left as it is. One that was there before, or could only not be
-    /// looked at, is left.
-    #[pyo3(signature = (
-        request=None, region_=None, size_=None, /, *, on_failure="destroy", timeout=None,
-        on_progress=None, **fields
-    ))]
+    /// Creates an instance and waits until it is ready. One that does not become ready is
+    /// destroyed, or with `on_failure="keep"` left as it is. One that existed before, or could not
+    /// be polled, is left.
+    #[pyo3(signature = (request=None, region_=None, size_=None, /, *, on_failure="destroy", timeout=None, on_progress=None, **fields))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn create_and_wait(
         &self,
@@ -120,7 +118,7 @@ impl Verbs {
             "keep" => OnFailure::Keep,
             other => {
                 return Err(PyValueError::new_err(format!(
-                    "on_failure is \"destroy\" or \"keep\", not {other:?}"
+                    "on_failure must be \"destroy\" or \"keep\", not {other:?}"
                 )));
             }
         };
@@ -130,28 +128,28 @@ impl Verbs {
         })
     }
 
-    /// Ends a machine. One that is already gone is no error.
+    /// Destroys an instance. One that is already gone is no error.
     #[pyo3(signature = (id, *, timeout=None))]
     fn destroy_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> Given {
         let call = self.call("destroy_instance").of(&id).within(timeout);
         call.run(py, |provider| async move { provider.destroy_instance(&id).await })
     }
 
-    /// Reads one machine; `None` when it does not exist (any more).
+    /// Returns one instance, or `None` if it does not exist.
     #[pyo3(signature = (id, *, timeout=None))]
     fn get_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> Given {
         let call = self.call("get_instance").of(&id).within(timeout);
         call.run(py, |provider| async move { provider.get_instance(&id).await })
     }
 
-    /// Every machine that spuff manages, from all pages.
+    /// Every instance that spuff manages, from all pages.
     #[pyo3(signature = (*, timeout=None))]
     fn list_instances(&self, py: Python<'_>, timeout: Option<Seconds>) -> Given {
         let call = self.call("list_instances").within(timeout);
         call.run(py, |provider| async move { provider.list_instances().await })
     }
 
-    /// Waits until the machine is active and has a public address.
+    /// Waits until the instance is active and has a public address.
     #[pyo3(signature = (id, *, timeout=None, on_progress=None))]
     fn wait_ready(
         &self,
@@ -200,8 +198,8 @@ impl Verbs {
         call.run(py, |provider| async move { provider.delete_snapshot(&id).await })
     }
 
-    /// The machine that was made under a key: that of an `UnknownOutcomeError`, or an
-    /// `idempotency_key`. `None` when it is certain that there is none.
+    /// The instance made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`.
+    /// `None` when it is certain that there is none.
     #[pyo3(signature = (key, *, timeout=None))]
     fn resolve(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> Given {
         let call = self.call("resolve").within(timeout);
@@ -215,7 +213,7 @@ impl Verbs {
         call.run(py, |provider| async move { provider.resolve_snapshot(&key).await })
     }
 
-    /// Adds labels to a machine, or replaces their values; other labels stay.
+    /// Adds labels to an instance, or replaces their values; other labels stay.
     #[pyo3(signature = (id, labels, *, timeout=None))]
     fn set_labels(
         &self,
@@ -235,7 +233,7 @@ impl Verbs {
         call.run(py, |provider| async move { provider.get_ssh_keys().await })
     }
 
-    /// What an hour of a machine costs by the cloud's own list, without tax.
+    /// The hourly price of an instance by the provider's price list, without tax.
     #[pyo3(signature = (region, size, *, timeout=None))]
     fn hourly_price(
         &self,
@@ -248,22 +246,22 @@ impl Verbs {
         call.run(py, |provider| async move { provider.hourly_price(&region, &size).await })
     }
 
-    /// The machines of an owner, also stopped ones.
+    /// The instances of an owner, also stopped ones.
     #[pyo3(signature = (owner, *, timeout=None))]
     fn list_owned(&self, py: Python<'_>, owner: String, timeout: Option<Seconds>) -> Given {
         let call = self.call("list_owned").within(timeout);
         call.run(py, |provider| async move { lease::list_owned(&*provider, &owner).await })
     }
 
-    /// Lets the lease of a machine end that long from now. Tells when that is.
+    /// Sets the lease of an instance to end that long from now. Returns the end.
     #[pyo3(signature = (id, ttl, *, timeout=None))]
     fn renew(&self, py: Python<'_>, id: String, ttl: Seconds, timeout: Option<Seconds>) -> Given {
         let call = self.call("renew").of(&id).within(timeout);
         call.run(py, move |provider| async move { lease::renew(&*provider, &id, ttl.0).await })
     }
 
-    /// Ends machines and snapshots that spuff manages: those of which all that is said is true.
-    /// Each has a result of its own.
+    /// Destroys the managed instances and snapshots that match every filter. One failure does not
+    /// stop the rest.
     #[pyo3(signature = (
         *, expired=false, older_than=None, owner=None, dry_run=false, confirm_within=None,
         timeout=None, on_progress=None
@@ -287,11 +285,9 @@ impl Verbs {
         call.run(py, |provider| async move { lease::reap(&provider, &which).await })
     }
 
-    /// A context manager over a machine: it is made and waited for at the beginning, and destroyed
-    /// at the end, whatever happens.
-    #[pyo3(signature = (
-        request=None, region_=None, size_=None, /, *, timeout=None, on_progress=None, **fields
-    ))]
+    /// A context manager over an instance: it is made and waited for at the beginning, and
+    /// destroyed at the end, whatever happens.
+    #[pyo3(signature = (request=None, region_=None, size_=None, /, *, timeout=None, on_progress=None, **fields))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn instance(
         &self,
@@ -308,7 +304,7 @@ impl Verbs {
             .into_python(py, self.face)
     }
 
-    /// A context manager over many machines: all are made and waited for at the beginning, and
+    /// A context manager over many instances: all are made and waited for at the beginning, and
     /// destroyed at the end, whatever happens. When one fails, all are destroyed and it raises.
     #[pyo3(signature = (requests, *, concurrency=16, timeout=None, on_progress=None, **fields))]
     fn fleet(
@@ -326,8 +322,8 @@ impl Verbs {
             .into_python(py, self.face)
     }
 
-    /// Starts many machines, and waits for them where that is asked for. Gives an `Instance` or an
-    /// exception for each.
+    /// Creates many instances, and waits for them where that is asked for. Gives an `Instance` or
+    /// an exception for each.
     #[pyo3(signature = (
         requests, *, concurrency=16, on_failure="destroy_failed", wait_ready=false, timeout=None,
         on_progress=None, **fields
@@ -349,7 +345,7 @@ impl Verbs {
         self.call("create_instances").within(timeout).telling(on_progress).run(py, work)
     }
 
-    /// What `create_instances` sees on its way, to be looped over. `result()` gives the outcomes
+    /// What `create_instances` reports as progress, to be iterated. `result()` gives the outcomes
     /// afterwards.
     #[pyo3(signature = (
         requests, *, concurrency=16, on_failure="destroy_failed", wait_ready=false, timeout=None,
@@ -371,7 +367,7 @@ impl Verbs {
         self.call("create_instances").within(timeout).watch(py, work)
     }
 
-    /// Waits until many machines are ready. Gives an `Instance` or an exception for each.
+    /// Waits until many instances are ready. Gives an `Instance` or an exception for each.
     #[pyo3(signature = (ids, *, timeout=None, on_progress=None))]
     fn wait_ready_many(
         &self,
@@ -384,8 +380,8 @@ impl Verbs {
         self.call("wait_ready_many").within(timeout).telling(on_progress).run(py, fleet::waits(ids))
     }
 
-    /// Ends many machines; those that are already gone are no error. Gives `None` or an exception
-    /// for each.
+    /// Destroys many instances; those that are already gone are no error. Gives `None` or an
+    /// exception for each.
     #[pyo3(signature = (ids, *, concurrency=16, timeout=None, on_progress=None))]
     fn destroy_instances(
         &self,
@@ -404,8 +400,8 @@ impl Verbs {
         })
     }
 
-    /// What the wait for a machine, or for many, sees on its way, to be looped over. `result()`
-    /// gives the machine, or the outcomes, afterwards.
+    /// What the wait for an instance, or for many, reports as progress, to be iterated. `result()`
+    /// gives the instance, or the outcomes, afterwards.
     #[pyo3(signature = (ids, *, timeout=None))]
     fn watch(&self, py: Python<'_>, ids: &Bound<'_, PyAny>, timeout: Option<Seconds>) -> Given {
         if let Ok(id) = ids.extract::<String>() {
@@ -430,7 +426,7 @@ impl Provider {
         AsyncProvider::of(slf.py(), slf.as_super().get().provider.clone())
     }
 
-    /// Loops over the machines.
+    /// Iterates over the instances.
     fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.call_method0("list_instances")?.call_method0("__iter__")
     }
@@ -439,7 +435,7 @@ impl Provider {
         slf
     }
 
-    /// Waits for what calls of this provider have left in the background.
+    /// Waits for the background work of this provider's calls.
     #[pyo3(signature = (*_raised))]
     fn __exit__(slf: &Bound<'_, Self>, _raised: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
         crate::blocked::settled_of(slf.py(), &slf.as_super().get().provider)
@@ -454,7 +450,7 @@ impl AsyncProvider {
         Provider::of(slf.py(), slf.as_super().get().provider.clone())
     }
 
-    /// Loops over the machines.
+    /// Iterates over the instances.
     fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         guard::call(
             &guard::import(slf.py(), "spuff._asyncio", "each")?,
@@ -466,7 +462,7 @@ impl AsyncProvider {
         guard::call(&guard::import(slf.py(), "spuff._asyncio", "itself")?, (slf,))
     }
 
-    /// Waits for what calls of this provider have left in the background.
+    /// Waits for the background work of this provider's calls.
     #[pyo3(signature = (*_raised))]
     fn __aexit__(
         slf: &Bound<'_, Self>,

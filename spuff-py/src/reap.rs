@@ -1,4 +1,4 @@
-//! What became of what was reaped.
+//! The results of `reap`.
 
 use chrono::{DateTime, Utc};
 use pyo3::prelude::*;
@@ -10,7 +10,7 @@ use crate::error;
 use crate::seconds::Seconds;
 use crate::show::Shown;
 
-/// What became of one thing that `reap` found.
+/// The result for one resource that `reap` found.
 #[pyclass(frozen, name = "Reaped", module = "spuff")]
 pub(crate) struct Reaped {
     #[pyo3(get)]
@@ -67,7 +67,7 @@ impl Reaped {
     }
 }
 
-/// What is to be reaped: all that is said must be true of it, and something must be said.
+/// The filter of `reap`: a resource must match every condition, and at least one must be set.
 pub(crate) fn which(
     expired: bool,
     older_than: Option<Seconds>,

@@ -1,4 +1,4 @@
-//! Which providers there are, and how one is made.
+//! The registered providers, and how one is made.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ struct Kept {
     written: BTreeMap<&'static str, Arc<Factory>>,
 }
 
-/// What a provider takes and can do.
+/// The options and capabilities of a provider.
 #[pyclass(frozen, get_all, name = "ProviderDescription", module = "spuff")]
 pub(crate) struct ProviderDescription {
     name: String,
@@ -252,7 +252,7 @@ impl ProviderRegistry {
         Self::made(slf, Self::ask(slf, name, made)?)
     }
 
-    /// What a registered provider takes and can do.
+    /// The options and capabilities of a registered provider.
     fn describe(slf: &Bound<'_, Self>, name: &str) -> PyResult<ProviderDescription> {
         let found = Self::ask(slf, name, |registry| registry.describe(name))?;
         let options = found.options.into_iter().map(|option| {

@@ -1,4 +1,4 @@
-//! A machine to be started.
+//! A request for an instance.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,13 +14,13 @@ use crate::image::ImageSpec;
 use crate::seconds::Seconds;
 use crate::show::Shown;
 
-/// A machine to be started. What is left out is the provider's default.
+/// A request for an instance. What is left out is the provider's default.
 #[pyclass(frozen, eq, name = "InstanceRequest", module = "spuff")]
 #[derive(PartialEq)]
 pub(crate) struct InstanceRequest(pub(crate) Request);
 
 impl InstanceRequest {
-    /// What a verb is given: a request, also with changes, or a name and the other fields.
+    /// What an operation is given: a request, also with changes, or a name and the other fields.
     pub(crate) fn read(
         first: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
@@ -108,16 +108,13 @@ impl<'py> FromPyObject<'_, 'py> for UserData {
         } else {
             let class = given.get_type();
             let message = format!(
-                "user_data is text, bytes of UTF-8, or the path of a file, not {}",
+                "user_data must be text, bytes of UTF-8, or the path of a file, not {}",
                 class.name()?
             );
             return Err(PyTypeError::new_err(message));
         };
         String::from_utf8(bytes.extract::<Vec<u8>>()?).map(Self).map_err(|error| {
-            PyValueError::new_err(format!(
-                "user_data is not UTF-8, which clouds take ({}); give text",
-                error.utf8_error()
-            ))
+            PyValueError::new_err(format!("user_data must be UTF-8 ({})", error.utf8_error()))
         })
     }
 }
@@ -155,14 +152,14 @@ impl InstanceRequest {
             Some("keep") => Some(OnCancel::Keep),
             Some(other) => {
                 return Err(PyValueError::new_err(format!(
-                    "on_cancel is \"destroy\" or \"keep\", not {other:?}"
+                    "on_cancel must be \"destroy\" or \"keep\", not {other:?}"
                 )));
             }
         };
         Ok(Self(request))
     }
 
-    /// The machine's name.
+    /// The instance's name.
     #[getter]
     fn name(&self) -> &str {
         &self.0.name
@@ -204,13 +201,13 @@ impl InstanceRequest {
         self.0.ssh_keys.clone()
     }
 
-    /// A key of one's own that stands for this one machine.
+    /// The idempotency key.
     #[getter]
     fn idempotency_key(&self) -> Option<&str> {
         self.0.idempotency_key.as_deref()
     }
 
-    /// Whose machine it is.
+    /// The owner.
     #[getter]
     fn owner(&self) -> Option<&str> {
         self.0.owner.as_deref()
@@ -222,7 +219,7 @@ impl InstanceRequest {
         self.0.ttl.map(|ttl| ttl.as_secs_f64())
     }
 
-    /// What becomes of the machine when its create is cancelled: `"destroy"` or `"keep"`.
+    /// What happens to the instance when its create is cancelled: `"destroy"` or `"keep"`.
     #[getter]
     fn on_cancel(&self) -> Option<&'static str> {
         match self.0.on_cancel {

@@ -1,6 +1,6 @@
-//! Machines for the time of a `with`: one, or a fleet.
+//! Instances for the time of a `with`: one, or a fleet.
 //!
-//! When the block is left without its end, as by a second Ctrl-C, the core ends the machines in the
+//! When the block is abandoned, as by a second Ctrl-C, the core destroys the instances in the
 //! background.
 
 use std::future::Future;
@@ -23,11 +23,11 @@ use crate::outcome::{AnyOutcome, Failure, Outcome};
 use crate::seconds::Seconds;
 use crate::task::{Ends, Task, until_exit};
 
-/// Machines that are made at the beginning of a `with`, and destroyed at its end.
+/// Instances that are made at the beginning of a `with`, and destroyed at its end.
 #[pyclass(frozen, name = "Scope", module = "spuff._spuff")]
 pub(crate) struct BlockingScope(Scope);
 
-/// Machines that are made at the beginning of an `async with`, and destroyed at its end.
+/// Instances that are made at the beginning of an `async with`, and destroyed at its end.
 #[pyclass(frozen, name = "AsyncScope", module = "spuff._spuff")]
 pub(crate) struct AsyncScope(Scope);
 
@@ -39,7 +39,7 @@ pub(crate) struct Scope {
     held: Arc<Place>,
 }
 
-/// Where what was made is held. It ends with Python, also where nobody leaves the block.
+/// Where what was made is held. It ends with Python, even if the block is never left.
 #[derive(Default)]
 struct Place(Mutex<Option<Held>>);
 
@@ -63,7 +63,7 @@ pub(crate) enum What {
 
 /// What was made, until its block is over.
 struct Held {
-    /// The id, of one machine.
+    /// The id, of one instance.
     id: Option<String>,
     /// Takes whether the block has ended well.
     end: oneshot::Sender<bool>,
@@ -90,7 +90,7 @@ impl<E: Failure> Failure for Unwell<E> {
         match self {
             Self::Failed(failed) => failed.raised(py, subject),
             Self::Raised => {
-                ProviderError::Other { message: "the block of the machine has raised".to_string() }
+                ProviderError::Other { message: "the block of the instance has raised".to_string() }
                     .raised(py, subject)
             }
         }
@@ -105,7 +105,8 @@ struct Block<M> {
 
 impl<M> Block<M> {
     async fn hold<E>(self, made: M) -> Result<(), Unwell<E>> {
-        // Whoever has left does not take the machines, and the end of the block is known at once.
+        // A caller that has left does not take the instances, and the end of the block is known at
+        // once.
         drop(self.made.send(made));
         if self.over.await.unwrap_or(false) { Ok(()) } else { Err(Unwell::Raised) }
     }
@@ -252,7 +253,7 @@ impl Scope {
                     if well { ended.map(Some) } else { Ok(None) }
                 }
                 Some(held) => {
-                    // A forked child leaves the machines to its parent.
+                    // A forked child leaves the instances to its parent.
                     mem::forget(held);
                     Ok(None)
                 }

@@ -22,13 +22,13 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
         } else {
             let number = given.extract();
             number.map_err(|_| {
-                PyTypeError::new_err("give seconds as a number, or a datetime.timedelta")
+                PyTypeError::new_err("must be seconds as a number, or a datetime.timedelta")
             })?
         };
         let duration = Duration::try_from_secs_f64(seconds);
-        duration.map(Self).map_err(|_| {
-            PyValueError::new_err(format!("{seconds} s is no length of time; give 0 or more"))
-        })
+        duration
+            .map(Self)
+            .map_err(|_| PyValueError::new_err(format!("{seconds} s: must be at least 0")))
     }
 }
 
@@ -42,12 +42,12 @@ impl<'py> FromPyObject<'_, 'py> for Moment {
         if !given.is_instance_of::<PyDateTime>() {
             let class = given.get_type();
             return Err(PyTypeError::new_err(format!(
-                "give a datetime.datetime with a time zone, not {}",
+                "must be a datetime.datetime with a time zone, not {}",
                 class.name()?
             )));
         }
         if guard::method(&given, "utcoffset", ())?.is_none() {
-            let message = "this datetime has no time zone: it could be any hour; make it with \
+            let message = "the datetime must have a time zone; make it with \
              datetime.now(timezone.utc)";
             return Err(PyValueError::new_err(message));
         }

@@ -1,4 +1,4 @@
-//! The clouds in a box.
+//! Simulated clouds.
 //!
 //! What is plain data goes to Python as JSON; `python/spuff/simulator.py` gives it names.
 
@@ -28,7 +28,7 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// The configuration that wires a provider to it.
+    /// The configuration that connects a provider to it.
     fn wired(&self, py: Python<'_>, name: &str) -> PyResult<spuff_core::provider::ProviderConfig> {
         let name = simulator::simulated(name).map_err(|error| error::plain(py, &error))?;
         self.with(py, |cloud| cloud.config(name))
@@ -37,7 +37,7 @@ impl Cloud {
     fn with<T>(&self, py: Python<'_>, ask: impl FnOnce(&simulator::Cloud) -> T) -> PyResult<T> {
         if self.process != process::id() {
             return Err(PyRuntimeError::new_err(
-                "this cloud is in the process that has started it; ask it there",
+                "this simulated cloud belongs to the process that started it; use it there",
             ));
         }
         match &*self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) {
@@ -90,7 +90,7 @@ fn timings(usual: Timings, given: &Bound<'_, PyDict>) -> PyResult<Timings> {
             "snapshot" => &mut timings.snapshot,
             "list_lag" => &mut timings.list_lag,
             "read_lag" => &mut timings.read_lag,
-            _ => return Err(PyValueError::new_err(format!("there is no timing {name:?}"))),
+            _ => return Err(PyValueError::new_err(format!("no timing is named {name:?}"))),
         };
         *place = value.extract::<Seconds>()?.0;
     }
@@ -123,7 +123,7 @@ impl Cloud {
             (false, speed) if speed.is_finite() && speed > 0.0 => Clock::Fast(speed),
             _ => {
                 return Err(PyValueError::new_err(
-                    "speed has to be more than 0; manual=True stops the time",
+                    "speed must be more than 0; manual=True stops the time",
                 ));
             }
         };
@@ -168,7 +168,7 @@ impl Cloud {
         self.with(py, |cloud| cloud.address().to_string())
     }
 
-    /// A provider that is wired to it.
+    /// A provider connected to it.
     #[pyo3(signature = (name, *, timeouts=None, **options))]
     fn connect(
         &self,
@@ -188,7 +188,7 @@ impl Cloud {
         Provider::new(py, made.map_err(|error| error::plain(py, &error))?)
     }
 
-    /// The configuration that wires a provider to it.
+    /// The configuration that connects a provider to it.
     fn config(&self, py: Python<'_>, name: &str) -> PyResult<ProviderConfig> {
         self.wired(py, name).map(ProviderConfig)
     }
@@ -208,7 +208,7 @@ impl Cloud {
         self.with(py, simulator::Cloud::now)
     }
 
-    /// Moves the cloud's time on.
+    /// Advances the cloud's time.
     fn advance(&self, py: Python<'_>, by: Seconds) -> PyResult<()> {
         self.with(py, |cloud| cloud.advance(by.0))
     }
@@ -232,14 +232,14 @@ impl Cloud {
             .map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }
 
-    /// How many requests a fault has struck.
+    /// How many requests a fault has affected.
     fn hits(&self, py: Python<'_>, fault: usize) -> PyResult<u64> {
         let id: FaultId = serde_json::from_value(fault.into())
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         self.with(py, |cloud| cloud.hits(id))
     }
 
-    /// Lets nothing go wrong any more.
+    /// Removes all faults.
     fn clear_faults(&self, py: Python<'_>) -> PyResult<()> {
         self.with(py, simulator::Cloud::clear_faults)
     }

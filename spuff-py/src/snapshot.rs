@@ -1,4 +1,4 @@
-//! A snapshot of a machine.
+//! A snapshot of an instance.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use crate::seconds::Moment;
 use crate::show::Shown;
 
-/// A snapshot of a machine. It can be given as the `image` of a request.
+/// A snapshot of an instance. It can be given as the `image` of a request.
 #[pyclass(frozen, eq, name = "Snapshot", module = "spuff")]
 #[derive(PartialEq)]
 pub(crate) struct Snapshot(pub(crate) spuff_core::provider::Snapshot);

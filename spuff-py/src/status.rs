@@ -1,4 +1,4 @@
-//! The state of a machine.
+//! The state of an instance.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -6,11 +6,11 @@ use spuff_core::provider::InstanceStatus as Status;
 
 use crate::show::Shown;
 
-/// The state of a machine: `InstanceStatus.NEW`, `ACTIVE`, `OFF` or `ARCHIVE`, or a word that is
+/// The state of an instance: `InstanceStatus.NEW`, `ACTIVE`, `OFF` or `ARCHIVE`, or a word that is
 /// none of them.
 ///
 /// It is made from a cloud's word, `InstanceStatus("running")`, and equals its word:
-/// `machine.status == "active"`.
+/// `instance.status == "active"`.
 #[pyclass(frozen, name = "InstanceStatus", module = "spuff")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct InstanceStatus(pub(crate) Status);

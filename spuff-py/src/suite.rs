@@ -1,4 +1,4 @@
-//! Whether a provider keeps the contract: the core's suite, for providers written in Python.
+//! Whether a provider satisfies the contract: the core's suite, for providers written in Python.
 
 use std::sync::Arc;
 

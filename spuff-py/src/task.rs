@@ -1,4 +1,4 @@
-//! Work that goes on by itself, and ends when nobody holds it any more.
+//! Work that runs by itself, and ends when its last owner drops it.
 
 use std::future::Future;
 use std::mem;
@@ -32,10 +32,10 @@ pub(crate) fn until_exit(ends: &Arc<impl Ends + 'static>) {
     live.push((process::id(), ends));
 }
 
-/// A verb that goes on by itself, and whose outcome is here until it is taken.
+/// An operation that goes on by itself, and whose outcome is here until it is taken.
 pub(crate) struct Running(Arc<Place>);
 
-/// Where the outcome of a verb is put.
+/// Where the outcome of an operation is put.
 #[derive(Default)]
 struct Place {
     put: Mutex<Put>,
@@ -72,8 +72,8 @@ impl Ends for Place {
 }
 
 impl Running {
-    /// Lets a verb run until it is dropped, or Python ends, and tells what it sees; nothing, when
-    /// the outcome is there.
+    /// Lets an operation run until it is dropped, or Python ends, and tells what it sees; nothing,
+    /// when the outcome is there.
     pub(crate) fn spawn(
         mut work: Work,
         mut tell: impl FnMut(Option<Progress>) + Send + 'static,
@@ -105,7 +105,7 @@ impl Running {
         }
     }
 
-    /// Drops the verb, or its outcome.
+    /// Drops the operation, or its outcome.
     pub(crate) fn end(&self) {
         self.0.end();
     }
@@ -128,7 +128,7 @@ pub(crate) fn exit() {
 }
 
 fn over() -> ProviderError {
-    ProviderError::Other { message: "the runtime has ended".to_string() }
+    ProviderError::Other { message: "the runtime has shut down".to_string() }
 }
 
 /// A task that is aborted when it is dropped.

@@ -1,4 +1,4 @@
-//! How long to wait, and how often to look.
+//! How long to wait, and how often to poll.
 //!
 //! Everything is in seconds.
 
@@ -10,7 +10,7 @@ use spuff_core::provider::ProviderTimeouts as Timeouts;
 use crate::seconds::Seconds;
 use crate::show::Shown;
 
-/// How long to wait, and how often to look: in seconds, or as `timedelta`.
+/// How long to wait, and how often to poll: in seconds, or as `timedelta`.
 #[pyclass(frozen, eq, name = "ProviderTimeouts", module = "spuff")]
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct ProviderTimeouts(pub(crate) Timeouts);
@@ -67,7 +67,7 @@ impl ProviderTimeouts {
         })
     }
 
-    /// For a machine to become ready.
+    /// For an instance to become ready.
     #[getter]
     fn instance_ready(&self) -> f64 {
         self.0.instance_ready.as_secs_f64()
@@ -79,7 +79,7 @@ impl ProviderTimeouts {
         self.0.action_complete.as_secs_f64()
     }
 
-    /// The longest pause between two looks.
+    /// The longest pause between two polls.
     #[getter]
     fn poll_interval(&self) -> f64 {
         self.0.poll_interval.as_secs_f64()
@@ -103,13 +103,13 @@ impl ProviderTimeouts {
         self.0.cloud_init.as_secs_f64()
     }
 
-    /// How many looks at `poll_interval` fit into `instance_ready`; at least one.
+    /// How many polls at `poll_interval` fit into `instance_ready`; at least one.
     #[getter]
     fn instance_ready_attempts(&self) -> u32 {
         self.0.instance_ready_attempts()
     }
 
-    /// How many looks at `poll_interval` fit into `action_complete`; at least one.
+    /// How many polls at `poll_interval` fit into `action_complete`; at least one.
     #[getter]
     fn action_complete_attempts(&self) -> u32 {
         self.0.action_complete_attempts()

@@ -1,7 +1,8 @@
-//! A verb that is looped over: each turn is something that was seen.
+//! A call that is iterated: each item is a progress.
 //!
-//! The verb goes on between two turns; until its outcome is taken, by the last turn or `result`, it
-//! ends, with what it has made, when it is closed, when nobody holds it any more, or with Python.
+//! The operation goes on between two turns; until its outcome is taken, by the last turn or
+//! `result`, it ends, with what it has made, when it is closed, when its last owner drops it, or
+//! with Python.
 //!
 //! No lock is held while it waits, or while code of Python's runs: a handler of a signal may close
 //! it, and another thread.
@@ -20,7 +21,7 @@ use crate::outcome::Outcome;
 use crate::progress;
 use crate::task::Running;
 
-/// A verb, to be looped over.
+/// A call, to be iterated.
 #[pyclass(frozen, name = "Watch", module = "spuff._spuff")]
 pub(crate) struct Watch {
     subject: Subject,
@@ -30,7 +31,7 @@ pub(crate) struct Watch {
 
 enum State {
     Waits(Work),
-    /// A turn is under way, which has the work.
+    /// A turn is in progress, which has the work.
     Turns,
     /// It was closed in the middle of a turn.
     Closed,
@@ -38,7 +39,7 @@ enum State {
 }
 
 impl Watch {
-    /// Of a verb that runs by itself.
+    /// Of an operation that runs by itself.
     pub(crate) fn new(subject: Subject, work: Work, running: Arc<Running>) -> Self {
         Self { subject, running, state: Mutex::new(State::Waits(work)) }
     }
@@ -59,7 +60,7 @@ impl Watch {
             match mem::replace(&mut *state, State::Turns) {
                 State::Waits(work) => Ok(work),
                 State::Turns => Err(PyRuntimeError::new_err(
-                    "this watch is being looped over already, here or by another thread",
+                    "this watch is already being iterated, here or by another thread",
                 )),
                 done => {
                     *state = done;
@@ -93,7 +94,7 @@ impl Watch {
         match &*self.state() {
             State::Done(Ok(outcome)) => Ok(outcome.clone_ref(py)),
             State::Done(Err(error)) => Err(error.clone_ref(py)),
-            _ => Err(PyRuntimeError::new_err("this watch is being looped over by another thread")),
+            _ => Err(PyRuntimeError::new_err("this watch is being iterated by another thread")),
         }
     }
 }
@@ -111,8 +112,8 @@ impl Watch {
         }
     }
 
-    /// Ends the verb, and what it has made, if its outcome was not taken yet. Any thread may, and a
-    /// handler of a signal: a turn that is under way ends with a `CancelledError`.
+    /// Ends the operation, and what it has made, if its outcome was not taken yet. Any thread may,
+    /// and a handler of a signal: a turn that is in progress ends with a `CancelledError`.
     fn close(&self, py: Python<'_>) {
         let cancelled = blocked::closed(py, &self.subject);
         let before = {
@@ -136,7 +137,7 @@ impl Watch {
         self.close(py);
     }
 
-    /// The outcome of the verb, as soon as there is one.
+    /// The outcome of the operation, as soon as there is one.
     fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         while self.advance(py)?.is_some() {}
         self.outcome(py)

@@ -21,7 +21,7 @@ class Memory:
     def create(self, request: spuff.InstanceRequest) -> spuff.Instance:
         for field, value in (("name", request.name), ("region", request.region), ("size", request.size)):
             if not value:
-                raise spuff.InvalidConfigError("empty; it is required", field=field)
+                raise spuff.InvalidConfigError("must not be empty", field=field)
         if request.region != "east":
             raise spuff.InvalidConfigError("there is only east", field="region")
         if request.size != "small":
@@ -44,7 +44,7 @@ class Memory:
 
     def snapshot(self, instance_id: str, name: str) -> spuff.Snapshot:
         if not name:
-            raise spuff.InvalidConfigError("empty; it is required", field="name")
+            raise spuff.InvalidConfigError("must not be empty", field="name")
         with self.lock:
             if instance_id not in self.machines:
                 raise spuff.NotFoundError(resource_type="instance", resource_id=instance_id)

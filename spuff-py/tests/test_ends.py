@@ -187,7 +187,7 @@ def test_a_watch_is_closed_while_it_is_looped_over(cloud: Cloud, by: str) -> Non
     ran = ended(HANDLER, by, env=cloud.environment())
     lines = ran.stdout.splitlines()
     assert (ran.returncode, lines[-2:]) == (0, ["closed: wait_ready True", "closed still"]), (ran.stdout, ran.stderr)
-    assert (by == "next") == any("being looped over already" in line for line in lines)
+    assert (by == "next") == any("already being iterated" in line for line in lines)
 
 
 OPEN = """
@@ -257,7 +257,7 @@ def test_what_is_waited_for_at_exit_is_told_and_a_second_interrupt_leaves_it(clo
     # The promise is two seconds. What is asserted is that it came before the reply, on a computer that does other things too.
     assert time.monotonic() - began < 10
     assert "spuff: waiting for create_instance of web-1 at hetzner" in told
-    assert "Ctrl-C leaves it" in told
+    assert "Ctrl-C stops the wait" in told
     program.send_signal(signal.SIGINT)
     _, rest = program.communicate(timeout=20)
     assert program.returncode == 0

@@ -357,18 +357,34 @@ def test_what_cannot_be_used_is_told_before_anything_is_sent(cloud: Cloud, hetzn
     provider: Any = face.over(hetzner)
     machine = spuff.Instance("7")
     refused: list[tuple[Callable[[], Any], type[Exception], str]] = [
-        (lambda: provider.create_instances("web-1"), TypeError, "requests is a list, or another iterable.*give a list of one"),
-        (lambda: provider.create_instances(HETZNER.request()), TypeError, "requests is a list"),
-        (lambda: provider.create_instances(["a", 7]), TypeError, r"requests\[1\] is .*int.*; give an InstanceRequest or a name"),
-        (lambda: provider.create_instances([], on_failure="destroy"), ValueError, 'on_failure is "keep", "destroy_failed" or'),
-        (lambda: provider.create_instances(["a"], concurrency=0), ValueError, "concurrency is 1 or more, not 0"),
-        (lambda: provider.destroy_instances(["a"], concurrency=-2), ValueError, "concurrency is 1 or more, not -2"),
-        (lambda: provider.destroy_instances("1234"), TypeError, "ids is a list"),
-        (lambda: provider.destroy_instances([machine]), TypeError, r"ids\[0\] is .*Instance.*; give the id of a machine"),
-        (lambda: provider.wait_ready_many(7), TypeError, "ids is a list"),
-        (lambda: provider.watch(7), TypeError, "ids is a list"),
-        (lambda: provider.watch_create_instances([], on_failure="no"), ValueError, "on_failure is"),
-        (lambda: provider.fleet([], concurrency=0), ValueError, "concurrency is 1 or more"),
+        (
+            lambda: provider.create_instances("web-1"),
+            TypeError,
+            "requests must be a list or another iterable.*give a list of one",
+        ),
+        (lambda: provider.create_instances(HETZNER.request()), TypeError, "requests must be a list"),
+        (
+            lambda: provider.create_instances(["a", 7]),
+            TypeError,
+            r"requests\[1\] must be an InstanceRequest or a name, not .*int",
+        ),
+        (
+            lambda: provider.create_instances([], on_failure="destroy"),
+            ValueError,
+            'on_failure must be "keep", "destroy_failed" or',
+        ),
+        (lambda: provider.create_instances(["a"], concurrency=0), ValueError, "concurrency must be at least 1, not 0"),
+        (lambda: provider.destroy_instances(["a"], concurrency=-2), ValueError, "concurrency must be at least 1, not -2"),
+        (lambda: provider.destroy_instances("1234"), TypeError, "ids must be a list"),
+        (
+            lambda: provider.destroy_instances([machine]),
+            TypeError,
+            r"ids\[0\] must be the id of an instance, as text, not .*Instance",
+        ),
+        (lambda: provider.wait_ready_many(7), TypeError, "ids must be a list"),
+        (lambda: provider.watch(7), TypeError, "ids must be a list"),
+        (lambda: provider.watch_create_instances([], on_failure="no"), ValueError, "on_failure must be"),
+        (lambda: provider.fleet([], concurrency=0), ValueError, "concurrency must be at least 1"),
     ]
     for call, error, words in refused:
         with pytest.raises(error, match=words):

@@ -290,17 +290,21 @@ def test_a_price_that_is_none(face: Face) -> None:
 def test_what_cannot_be_used_is_told_before_anything_is_sent(cloud: Cloud, placing: Placing) -> None:
     places = placing.hetzner("cx22")
     refused: list[tuple[Callable[[], Any], type[Exception], str]] = [
-        (lambda: placing.one(places[0], "web-1"), TypeError, "candidates is a list, or another iterable.*give a list of one"),
-        (lambda: placing.one([7], "web-1"), TypeError, r"candidates\[0\] is .*int.*; give a Candidate"),
-        (lambda: placing.one([], "web-1"), ValueError, "candidates: none; give at least one"),
+        (lambda: placing.one(places[0], "web-1"), TypeError, "candidates must be a list or another iterable.*give a list of one"),
+        (lambda: placing.one([7], "web-1"), TypeError, r"candidates\[0\] must be a Candidate, not .*int"),
+        (lambda: placing.one([], "web-1"), ValueError, "candidates: must not be empty; give at least one"),
         (lambda: placing.one(places), TypeError, "name"),
-        (lambda: placing.one(places, "web-1", max_price=0.01), TypeError, 'a price is a Price, or a string such as "0.0056 EUR"'),
-        (lambda: placing.one(places, "web-1", max_price="cheap"), ValueError, '"cheap": give plain decimals'),
-        (lambda: placing.many(places, ["a"], concurrency=0), ValueError, "concurrency is 1 or more, not 0"),
-        (lambda: placing.many(places, "web-1"), TypeError, "requests is a list"),
+        (
+            lambda: placing.one(places, "web-1", max_price=0.01),
+            TypeError,
+            'a price must be a Price, or a string such as "0.0056 EUR"',
+        ),
+        (lambda: placing.one(places, "web-1", max_price="cheap"), ValueError, '"cheap": must be a decimal'),
+        (lambda: placing.many(places, ["a"], concurrency=0), ValueError, "concurrency must be at least 1, not 0"),
+        (lambda: placing.many(places, "web-1"), TypeError, "requests must be a list"),
         (lambda: placing.one(places * 2, "web-1", idempotency_key="k"), ValueError, "idempotency_key"),
         (lambda: spuff.Candidate("hetzner", "fsn1", "cx22"), TypeError, "provider"),  # type: ignore[arg-type]
-        (lambda: spuff.Candidate(places[0].provider, price=1), TypeError, "a price is a Price"),  # type: ignore[arg-type]
+        (lambda: spuff.Candidate(places[0].provider, price=1), TypeError, "a price must be a Price"),  # type: ignore[arg-type]
     ]
     for call, error, words in refused:
         with pytest.raises(error, match=words):

@@ -80,7 +80,7 @@ def test_a_child_leaves_its_parents_machine_alone(cloud: Cloud, hetzner: spuff.P
 
 def test_a_cloud_belongs_to_its_process(cloud: Cloud) -> None:
     def ask() -> bool:
-        with pytest.raises(RuntimeError, match="process that has started it"):
+        with pytest.raises(RuntimeError, match="process that started it; use it there"):
             cloud.instances()
         cloud.close()
         return True

@@ -1,4 +1,4 @@
-"""Starts, watches and ends cloud machines on DigitalOcean, Hetzner Cloud and AWS EC2, and on providers of your own.
+"""Starts, watches and ends cloud instances on DigitalOcean, Hetzner Cloud and AWS EC2, and on providers of your own.
 
 ```python
 import spuff
@@ -8,8 +8,8 @@ with hetzner.instance("build-1", region="fsn1", size="cx22") as machine:
     print(machine.ip)
 ```
 
-`spuff.aio.connect` gives the same provider for asyncio, `spuff.simulator.Cloud` the clouds in a box, and
-`spuff.testing.check_provider` says whether a provider of your own keeps the contract.
+`spuff.aio.connect` gives the same provider for asyncio, `spuff.simulator.Cloud` simulated clouds, and
+`spuff.testing.check_provider` says whether a provider of your own satisfies the contract.
 """
 
 from __future__ import annotations

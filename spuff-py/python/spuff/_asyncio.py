@@ -1,4 +1,4 @@
-"""What the compiled part needs of asyncio: the coroutine of a verb, and an event loop for providers written in Python."""
+"""What the compiled part needs of asyncio: the coroutine of an operation, and an event loop for providers written in Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TICK = 0.05
 
 
 async def verb(pending: Pending, on_progress: Callable[[Progress], object] | None = None) -> Any:
-    """Runs a verb while it is awaited, and drops it when that is cancelled, or when its callback raises."""
+    """Runs an operation while it is awaited, and drops it when that is cancelled, or when its callback raises."""
     loop = asyncio.get_running_loop()
     there: asyncio.Future[None] = loop.create_future()
     running = pending.begin(loop, there, on_progress and _telling(on_progress, there))
@@ -31,7 +31,7 @@ async def verb(pending: Pending, on_progress: Callable[[Progress], object] | Non
 
 
 def _telling(on_progress: Callable[[Progress], object], there: asyncio.Future[None]) -> Callable[[Progress], None]:
-    """Gives a callback in the context of whoever awaits the verb: what it raises ends the verb, and is raised there."""
+    """Gives a callback in the context of the awaiting task: what it raises ends the operation, and is raised there."""
     context = contextvars.copy_context()
 
     def tell(seen: Progress) -> None:
@@ -62,10 +62,10 @@ async def itself(provider: AsyncProvider) -> AsyncProvider:
 
 
 class Watch(Generic[T]):
-    """A verb, to be looped over: each turn is something that was seen.
+    """A call, to be iterated: each item is a progress.
 
     It begins with the first turn, and goes on between two. Until its outcome is taken, by the last turn or `result`, it ends,
-    with what it has made, when it is closed, when a task is cancelled that waits for it, when nobody holds it any more, or with
+    with what it has made, when it is closed, when a task is cancelled that waits for it, when its last owner drops it, or with
     Python.
     """
 
@@ -116,13 +116,13 @@ class Watch(Generic[T]):
                 raise
             if seen is not None and self._outcome is None:
                 return seen
-            # For whoever else loops over it.
+            # For any other loop over it.
             self._seen.put_nowait(None)
         self._take()
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Ends the verb, and what it has made, if its outcome was not taken yet."""
+        """Ends the operation, and what it has made, if its outcome was not taken yet."""
         self._end()
 
     async def __aenter__(self) -> Watch[T]:
@@ -132,7 +132,7 @@ class Watch(Generic[T]):
         await self.aclose()
 
     async def result(self) -> T:
-        """Gives the outcome of the verb, as soon as there is one: a machine, or one outcome for each of many."""
+        """Gives the outcome of the operation, as soon as there is one: an instance, or one outcome for each of many."""
         if self._outcome is None:
             self._begin()
             try:
@@ -193,7 +193,7 @@ async def _watched(answer: Awaitable[T], may_cancel: bool) -> T:
 
 
 def wait_for_answer(answer: Awaitable[T], may_cancel: bool) -> T:
-    """Waits for what an `async def` method of a provider gives, and cancels it when nobody waits for the verb any more."""
+    """Waits for what an `async def` method of a provider gives, and cancels it when the operation's caller has left."""
     try:
         loop = _running_loop()
     except RuntimeError:

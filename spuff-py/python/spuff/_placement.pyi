@@ -21,7 +21,7 @@ __all__ = [
 
 @final
 class Price:
-    """What an hour of a machine costs, without tax, exactly: `Price("0.0056", "EUR")`.
+    """The hourly price of an instance, without tax, exactly: `Price("0.0056", "EUR")`.
 
     Its string form `"0.0056 EUR"` does as well. An amount has up to six digits after the point, and is no `float`.
     """
@@ -57,7 +57,7 @@ class Price:
 
 @final
 class Attempt:
-    """What came of one candidate of a placement. Its string form tells all of it in a line."""
+    """The outcome of one candidate of a placement. Its string form tells all of it in a line."""
 
     @property
     def candidate(self) -> int:
@@ -77,11 +77,11 @@ class Attempt:
 
     @property
     def price(self) -> Price | None:
-        """What an hour costs there, where that was asked for and is known."""
+        """The hourly price there, if it was requested and is known."""
 
     @property
     def outcome(self) -> Literal["made", "full", "known_full", "too_dear", "price_unknown", "failed"]:
-        """What came of it. One that is known to be full, is too dear, or is of no known price was not asked."""
+        """The outcome. One that is known to be full, is too dear, or is of no known price was not asked."""
 
     @property
     def kind(self) -> str | None:
@@ -89,7 +89,7 @@ class Attempt:
 
     @property
     def message(self) -> str:
-        """What came of it, in words."""
+        """The outcome in words."""
 
     @property
     def elapsed(self) -> float:
@@ -101,11 +101,11 @@ class Attempt:
 
 @final
 class Placed:
-    """A machine that has found its place."""
+    """A placed instance."""
 
     @property
     def instance(self) -> Instance:
-        """The machine."""
+        """The instance."""
 
     @property
     def candidate(self) -> int:
@@ -113,7 +113,7 @@ class Placed:
 
     @property
     def attempts(self) -> list[Attempt]:
-        """What came of each candidate up to that one, in order."""
+        """The outcome of each candidate up to that one, in order."""
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -146,7 +146,7 @@ class Candidate:
 
     @property
     def price(self) -> Price | None:
-        """What an hour costs there; by default what the provider says, where a ceiling asks for it."""
+        """The hourly price there; by default the provider's, if there is a ceiling."""
 
     @property
     def image(self) -> ImageSpec | None:
@@ -166,11 +166,11 @@ def place_instance(
     on_progress: _OnProgress | None = None,
     **fields: Unpack[_Fields],
 ) -> Placed:
-    """Starts a machine at the first candidate that has room for it, and gives it as soon as the cloud has accepted it.
+    """Creates an instance at the first candidate that has capacity, and gives it as soon as the cloud has accepted it.
 
     Takes an `InstanceRequest`, or the name and the other fields of one; its region and size are those of the candidate. A
-    candidate is left for the next one only where it is out of stock, or a quota is reached, and nothing was made: any other
-    error ends it. Under `max_price`, one that costs more is not tried, nor is one of which nobody knows the price, but with
+    candidate is passed over only where it is out of stock, or a quota is reached, and nothing was made: any other error ends
+    it. Under `max_price`, one that costs more is not tried, nor is one whose price is unknown, except with
     `allow_unknown_price=True`. The `attempts` of an error tell what came of each candidate.
     """
 
@@ -187,9 +187,9 @@ def place_instances(
     on_progress: _OnProgress | None = None,
     **fields: Unpack[_Fields],
 ) -> list[Placed | SpuffError]:
-    """Starts many machines, each at the first candidate that has room for it. Gives a `Placed` or an exception for each.
+    """Creates many instances, each at the first candidate that has capacity. Gives a `Placed` or an exception for each.
 
-    It takes what `create_instances` takes. A candidate that was found full is not asked again for another of the machines.
+    It takes what `create_instances` takes. A candidate that was found full is not asked again for another of the instances.
     """
 
 def place_instance_async(
@@ -203,11 +203,11 @@ def place_instance_async(
     on_progress: _OnProgress | None = None,
     **fields: Unpack[_Fields],
 ) -> _Verb[Placed]:
-    """Starts a machine at the first candidate that has room for it, and gives it as soon as the cloud has accepted it.
+    """Creates an instance at the first candidate that has capacity, and gives it as soon as the cloud has accepted it.
 
     Takes an `InstanceRequest`, or the name and the other fields of one; its region and size are those of the candidate. A
-    candidate is left for the next one only where it is out of stock, or a quota is reached, and nothing was made: any other
-    error ends it. Under `max_price`, one that costs more is not tried, nor is one of which nobody knows the price, but with
+    candidate is passed over only where it is out of stock, or a quota is reached, and nothing was made: any other error ends
+    it. Under `max_price`, one that costs more is not tried, nor is one whose price is unknown, except with
     `allow_unknown_price=True`. The `attempts` of an error tell what came of each candidate.
     """
 
@@ -224,7 +224,7 @@ def place_instances_async(
     on_progress: _OnProgress | None = None,
     **fields: Unpack[_Fields],
 ) -> _Verb[list[Placed | SpuffError]]:
-    """Starts many machines, each at the first candidate that has room for it. Gives a `Placed` or an exception for each.
+    """Creates many instances, each at the first candidate that has capacity. Gives a `Placed` or an exception for each.
 
-    It takes what `create_instances` takes. A candidate that was found full is not asked again for another of the machines.
+    It takes what `create_instances` takes. A candidate that was found full is not asked again for another of the instances.
     """

@@ -31,7 +31,7 @@ def provider(
 ) -> Callable[[F], F]:
     """Declares a provider: `spuff.connect(name)` and registries made from now on have it.
 
-    What is decorated is called with a `ProviderConfig`, and gives an object with the verbs, plain or `async def`:
+    What is decorated is called with a `ProviderConfig`, and gives an object with the operations, plain or `async def`:
     `spuff.protocol` has their types. The keywords describe what it can do; `snapshots` and `ssh_keys` are found out by the
     methods of a class where they are not given.
     """

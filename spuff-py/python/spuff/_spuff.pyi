@@ -65,7 +65,7 @@ class OptionDescription:
 
 @final
 class ProviderDescription:
-    """What a provider takes and can do."""
+    """The options and capabilities of a provider."""
 
     @property
     def name(self) -> str:
@@ -81,7 +81,7 @@ class ProviderDescription:
 
     @property
     def snapshots(self) -> bool:
-        """Whether the snapshot verbs work."""
+        """Whether the snapshot operations work."""
 
     @property
     def ssh_keys(self) -> bool:
@@ -93,7 +93,7 @@ class ProviderDescription:
 
     @property
     def max_user_data(self) -> int:
-        """The most bytes of `user_data`; 0 where there is none."""
+        """The most bytes of `user_data`; 0 if there is none."""
 
 @final
 class ProviderRegistry:
@@ -150,7 +150,7 @@ class ProviderRegistry:
         """As `connect`; what is left out comes from the environment variables that the provider describes."""
 
     def describe(self, name: str) -> ProviderDescription:
-        """What a registered provider takes and can do."""
+        """The options and capabilities of a registered provider."""
 
     def registered_providers(self) -> list[str]:
         """Every registered provider, in the order of their names."""
@@ -165,7 +165,7 @@ class ProviderRegistry:
 
 @final
 class Pending:
-    """A verb that runs when its coroutine is awaited."""
+    """An operation that runs when its coroutine is awaited."""
 
     def cancelled(self) -> SpuffError:
         """The error of one that was closed."""
@@ -173,17 +173,17 @@ class Pending:
     def begin(
         self, event_loop: AbstractEventLoop, future: Future[Any], on_progress: Callable[[Progress], object] | None = None
     ) -> Running:
-        """Runs the verb, tells a future of the event loop when there is an outcome, and `on_progress` what is seen on the way."""
+        """Runs the operation, reports the outcome to a future of the event loop, and progress to `on_progress`."""
 
 @final
 class Running:
-    """A verb that runs."""
+    """An operation that runs."""
 
     def take(self) -> Any:
-        """The outcome, once. Until it is taken, to end the verb is to end what it has made."""
+        """The outcome, once. Until it is taken, to end the operation is to end what it has made."""
 
     def abort(self) -> None:
-        """Drops the verb. One whose outcome was taken does not notice."""
+        """Drops the operation. One whose outcome was taken does not notice."""
 
 @disjoint_base
 class Cloud:
@@ -213,7 +213,7 @@ class Cloud:
         """Gives a provider that is wired to it."""
 
     def config(self, name: str) -> ProviderConfig:
-        """Gives the configuration that wires a provider to it."""
+        """Gives the configuration that connects a provider to it."""
 
     def environment(self) -> dict[str, str]:
         """Gives the environment variables that point the clouds' own tools, and `spuff.connect`, at it."""
@@ -223,13 +223,13 @@ class Cloud:
         """The cloud's time."""
 
     def advance(self, by: _Seconds) -> None:
-        """Moves the cloud's time on."""
+        """Advances the cloud's time."""
 
     def hits(self, fault: int) -> int:
         """Tells how many requests a fault has struck."""
 
     def clear_faults(self) -> None:
-        """Lets nothing go wrong any more."""
+        """Removes all faults."""
 
     def request_count(self, provider: str, route: str | None = None) -> int:
         """Tells how many requests a cloud was sent: of one kind, or all."""
@@ -242,17 +242,17 @@ class Cloud:
     def _bill(self) -> tuple[str, str]: ...
 
 def settled() -> None:
-    """Waits until nothing is under way in the background any more.
+    """Waits until nothing is in progress in the background any more.
 
     That is a create that was interrupted or cancelled, or a destroy of what it has made. When Python ends it waits for that by
     itself.
     """
 
 def settled_async() -> _Verb[None]:
-    """Waits until nothing is under way in the background any more, as `spuff.settled` does."""
+    """Waits until nothing is in progress in the background any more, as `spuff.settled` does."""
 
 def is_cancelled() -> bool:
-    """Tells a method of a provider that takes long whether nobody waits for it any more."""
+    """Whether the caller has left, for a method of a provider that takes long."""
 
 def describe_error(error: SpuffError) -> tuple[str, bool]: ...
 def check_provider(

@@ -22,7 +22,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 class Instances(list[Instance]):
-    """Machines, as a list."""
+    """Instances, as a list."""
 
     def _repr_html_(self) -> str:
         columns = ("id", "name", "status", "ip", "region", "size", "created_at")
@@ -30,11 +30,11 @@ class Instances(list[Instance]):
 
 
 class Outcomes(list["Instance | SpuffError"]):
-    """What became of each machine of a fleet, in the order in which they were asked for: a machine, or an exception."""
+    """The outcome of each instance of a fleet, in the order in which they were asked for: an instance, or an exception."""
 
     @property
     def ok(self) -> list[Instance]:
-        """The machines, in order."""
+        """The instances, in order."""
         return [outcome for outcome in self if isinstance(outcome, Instance)]
 
     @property

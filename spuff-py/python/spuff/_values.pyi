@@ -40,9 +40,9 @@ class _Fields(TypedDict, total=False):
 
 @final
 class InstanceStatus:
-    """The state of a machine: `InstanceStatus.NEW`, `ACTIVE`, `OFF` or `ARCHIVE`, or a word that is none of them.
+    """The state of an instance: `InstanceStatus.NEW`, `ACTIVE`, `OFF` or `ARCHIVE`, or a word that is none of them.
 
-    It is made from a cloud's word, `InstanceStatus("running")`, and equals its word: `machine.status == "active"`.
+    It is made from a cloud's word, `InstanceStatus("running")`, and equals its word: `instance.status == "active"`.
     """
 
     NEW: InstanceStatus
@@ -64,7 +64,7 @@ class InstanceStatus:
 
 @final
 class ImageSpec:
-    """What a machine boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`, or `.custom(id)`.
+    """What an instance boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`, or `.custom(id)`.
 
     The string forms `"ubuntu:24.04"`, `"debian:12"`, `"snapshot:ID"`, or the provider's own id, do as well.
     """
@@ -100,7 +100,7 @@ class ImageSpec:
 
 @final
 class Address:
-    """An address of a machine."""
+    """An address of an instance."""
 
     def __new__(cls, ip: IPv4Address | IPv6Address | str, public: bool = True) -> Address: ...
     @property
@@ -117,7 +117,7 @@ class Address:
 
 @final
 class Instance:
-    """A machine, as it was when the cloud was asked."""
+    """An instance, as it was when the cloud was asked."""
 
     def __new__(
         cls,
@@ -171,7 +171,7 @@ class Instance:
 
     @property
     def adopted(self) -> bool:
-        """Whether `create_instance` has not made it, but given back the one that its `idempotency_key` had made before."""
+        """Whether `create_instance` returned an existing instance that its `idempotency_key` had made before."""
 
     @property
     def is_ready(self) -> bool:
@@ -183,7 +183,7 @@ class Instance:
 
     @property
     def owner(self) -> str | None:
-        """Whose machine it is, if its labels say so."""
+        """The owner, if its labels name one."""
 
     @property
     def expires_at(self) -> datetime | None:
@@ -195,7 +195,7 @@ class Instance:
 
 @final
 class Snapshot:
-    """A snapshot of a machine. It can be given as the `image` of a request."""
+    """A snapshot of an instance. It can be given as the `image` of a request."""
 
     def __new__(cls, id: str, name: str = ..., created_at: datetime | None = None) -> Snapshot: ...
     @property
@@ -216,7 +216,7 @@ class Snapshot:
 
 @final
 class InstanceRequest:
-    """A machine to be started. What is left out is the provider's default."""
+    """A request for an instance. What is left out is the provider's default."""
 
     def __new__(
         cls,
@@ -235,7 +235,7 @@ class InstanceRequest:
     ) -> InstanceRequest: ...
     @property
     def name(self) -> str:
-        """The machine's name."""
+        """The instance's name."""
 
     @property
     def region(self) -> str:
@@ -263,11 +263,11 @@ class InstanceRequest:
 
     @property
     def idempotency_key(self) -> str | None:
-        """A key of one's own that stands for this one machine: the same request under the same key gives the same machine."""
+        """The idempotency key: the same request under the same key returns the same instance."""
 
     @property
     def owner(self) -> str | None:
-        """Whose machine it is: what `list_owned` and `reap` find it by."""
+        """The owner: what `list_owned` and `reap` find it by."""
 
     @property
     def ttl(self) -> float | None:
@@ -275,7 +275,7 @@ class InstanceRequest:
 
     @property
     def on_cancel(self) -> Literal["destroy", "keep"] | None:
-        """What becomes of the machine when its create is cancelled. Destroyed by default, or kept with an `idempotency_key`."""
+        """What happens to the instance when its create is cancelled. Destroyed by default, or kept with an `idempotency_key`."""
 
     def replace(self, **changes: Unpack[_Fields]) -> InstanceRequest:
         """Gives the same request with other values for some fields."""
@@ -287,7 +287,7 @@ class InstanceRequest:
 
 @final
 class ProviderTimeouts:
-    """How long to wait, and how often to look: in seconds, or as `timedelta`."""
+    """How long to wait, and how often to poll: in seconds, or as `timedelta`."""
 
     def __new__(
         cls,
@@ -300,7 +300,7 @@ class ProviderTimeouts:
     ) -> ProviderTimeouts: ...
     @property
     def instance_ready(self) -> float:
-        """For a machine to become ready."""
+        """For an instance to become ready."""
 
     @property
     def action_complete(self) -> float:
@@ -308,7 +308,7 @@ class ProviderTimeouts:
 
     @property
     def poll_interval(self) -> float:
-        """The longest pause between two looks."""
+        """The longest pause between two polls."""
 
     @property
     def http_request(self) -> float:
@@ -324,11 +324,11 @@ class ProviderTimeouts:
 
     @property
     def instance_ready_attempts(self) -> int:
-        """How many looks at `poll_interval` fit into `instance_ready`; at least one."""
+        """How many polls at `poll_interval` fit into `instance_ready`; at least one."""
 
     @property
     def action_complete_attempts(self) -> int:
-        """How many looks at `poll_interval` fit into `action_complete`; at least one."""
+        """How many polls at `poll_interval` fit into `action_complete`; at least one."""
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -336,23 +336,23 @@ class ProviderTimeouts:
 
 @final
 class Progress:
-    """Something that a call has seen while it waits."""
+    """One progress of a call that waits."""
 
     @property
     def operation(self) -> str:
-        """The verb."""
+        """The operation."""
 
     @property
     def id(self) -> str:
-        """What it is about: the id of a machine, snapshot or action; empty while it has none."""
+        """The id of the instance, snapshot or action that it is about; empty while there is none."""
 
     @property
     def state(self) -> str:
-        """What was seen, in words: `accepted`, `new`, `gone` …"""
+        """The state, in words: `accepted`, `new`, `gone` …"""
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the verb began."""
+        """Seconds since the operation began."""
 
     @property
     def phase(self) -> Literal["pending", "accepted", "booting", "ready", "destroyed", "failed"]:
@@ -360,21 +360,21 @@ class Progress:
 
     @property
     def index(self) -> int | None:
-        """Of a verb over many machines, the position of this one in what the verb was given."""
+        """Of an operation on many instances, the position of this one in what the operation was given."""
 
     @property
     def name(self) -> str:
-        """Of a verb over many machines, the name of this one, where the verb was given names."""
+        """Of an operation on many instances, the name of this one, where the operation was given names."""
 
     @property
     def instance(self) -> Instance | None:
-        """The machine, where this tells that it was accepted or is ready."""
+        """The instance, where this tells that it was accepted or is ready."""
 
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Reaped:
-    """What became of one thing that `reap` found."""
+    """The result for one resource that `reap` found."""
 
     @property
     def kind(self) -> str:
@@ -429,7 +429,7 @@ class ProviderConfig:
 
     @property
     def region(self) -> str | None:
-        """The region that is used where a request names none."""
+        """The region that is used for requests that name none."""
 
     @property
     def timeouts(self) -> ProviderTimeouts:
@@ -437,7 +437,7 @@ class ProviderConfig:
 
     @property
     def ca_file(self) -> str | None:
-        """A file of certificate authorities to trust beside those of the platform."""
+        """A file of certificate authorities to trust in addition to those of the platform."""
 
     @property
     def options(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The verbs of the compiled part, so that their types have a file of their own beside this one."""
+"""The operations of the compiled part, so that their types have a file of their own beside this one."""
 
 from ._spuff import AsyncProvider, AsyncScope, Provider, Scope, Verbs, Watch
 

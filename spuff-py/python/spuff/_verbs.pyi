@@ -20,18 +20,18 @@ _Verb: TypeAlias = Coroutine[Any, Any, _T]
 
 @disjoint_base
 class Verbs:
-    """The verbs of a provider. `Provider` and `AsyncProvider` have them."""
+    """The operations of a provider. `Provider` and `AsyncProvider` have them."""
 
     @property
     def name(self) -> str:
         """The provider's name."""
 
     def supports_snapshots(self) -> bool:
-        """Whether the snapshot verbs work."""
+        """Whether the snapshot operations work."""
 
 @final
 class Provider(Verbs):
-    """A provider whose verbs block.
+    """A provider whose operations block.
 
     It may be used from many threads. As a context manager it waits, at the end, for what goes on in the background.
     """
@@ -46,7 +46,7 @@ class Provider(Verbs):
         timeout: _Seconds | None = None,
         **fields: Unpack[_Fields],
     ) -> Instance:
-        """Starts a machine and gives it as soon as the cloud has accepted it: it may still be booting.
+        """Creates an instance and returns it as soon as the cloud has accepted it: it may still be booting.
 
         Takes an `InstanceRequest`, or the name, the region and the size, and by keyword the other fields of one.
         """
@@ -63,24 +63,24 @@ class Provider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> Instance:
-        """Starts a machine and waits until it is ready. One that does not become ready is destroyed, or with
+        """Creates an instance and waits until it is ready. One that does not become ready is destroyed, or with
         `on_failure="keep"` left as it is.
 
-        One that was there before, as its `adopted` tells, is left, and so is one that could only not be looked at; the
-        exception tells its id.
+        One that was there before, as its `adopted` reports, is left, and so is one that could not be polled; the exception
+        tells its id.
         """
 
     def destroy_instance(self, id: str, *, timeout: _Seconds | None = None) -> None:
-        """Ends a machine. One that is already gone is no error."""
+        """Destroys an instance. One that is already gone is no error."""
 
     def get_instance(self, id: str, *, timeout: _Seconds | None = None) -> Instance | None:
-        """Reads one machine; `None` when it does not exist (any more)."""
+        """Returns one instance, or `None` if it does not exist."""
 
     def list_instances(self, *, timeout: _Seconds | None = None) -> Instances:
-        """Gives every machine that spuff manages, from all pages."""
+        """Returns every instance that spuff manages, from all pages."""
 
     def wait_ready(self, id: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None) -> Instance:
-        """Waits until the machine is active and has a public address. That does not mean that SSH or cloud-init is ready."""
+        """Waits until the instance is active and has a public address. That does not mean that SSH or cloud-init is ready."""
 
     def create_snapshot(
         self, instance_id: str, name: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
@@ -97,7 +97,7 @@ class Provider(Verbs):
         """Deletes a snapshot with all that it stores. One that is already gone is no error."""
 
     def resolve(self, key: str, *, timeout: _Seconds | None = None) -> Instance | None:
-        """Gives the machine that was made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`.
+        """Returns the instance that was made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`.
 
         `None` when it is certain that there is none; where lists lag, that takes until they must have caught up.
         """
@@ -106,23 +106,23 @@ class Provider(Verbs):
         """Gives the snapshot that was made under the key of an `UnknownOutcomeError`."""
 
     def set_labels(self, id: str, labels: dict[str, str], *, timeout: _Seconds | None = None) -> None:
-        """Adds labels to a machine, or replaces their values; other labels stay."""
+        """Adds labels to an instance, or replaces their values; other labels stay."""
 
     def get_ssh_keys(self, *, timeout: _Seconds | None = None) -> list[str]:
         """Gives the SSH keys of the account, as values that a request takes."""
 
     def hourly_price(self, region: str, size: str, *, timeout: _Seconds | None = None) -> Price:
-        """Gives what an hour of a machine costs by the cloud's own list, without tax: the machine alone.
+        """Returns the hourly price of an instance by the provider's price list, without tax: the instance alone.
 
         Where no region is named, and the provider has no default, that is the price of the dearest. EC2's API has no prices:
         there it raises `NotSupportedError`.
         """
 
     def list_owned(self, owner: str, *, timeout: _Seconds | None = None) -> Instances:
-        """Gives the machines of an owner, also stopped ones."""
+        """Returns the instances of an owner, also stopped ones."""
 
     def renew(self, id: str, ttl: _Seconds, *, timeout: _Seconds | None = None) -> datetime:
-        """Lets the lease of a machine end that long from now. Tells when that is."""
+        """Sets the lease of an instance to end that long from now. Returns the end."""
 
     def reap(
         self,
@@ -135,10 +135,10 @@ class Provider(Verbs):
         timeout: _Seconds | None = None,
         on_progress: _OnProgress | None = None,
     ) -> list[Reaped]:
-        """Ends machines and snapshots that spuff manages: those of which all that is said is true.
+        """Destroys the managed instances and snapshots that match every filter.
 
-        Each has a result of its own, so that one that cannot be ended does not keep the others alive. A machine whose lease was
-        renewed before its end is left alone, and is not among them.
+        One failure does not stop the rest. An instance whose lease was renewed meanwhile is left alone, and is not in the
+        result.
         """
 
     def instance(
@@ -152,9 +152,9 @@ class Provider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> Scope[Instance]:
-        """Makes a machine at the beginning of a `with`, waits for it, and destroys it at the end, whatever happens.
+        """Makes an instance at the beginning of a `with`, waits for it, and destroys it at the end, whatever happens.
 
-        One that was there before, as its `adopted` tells, is left.
+        One that was there before, as its `adopted` reports, is left.
         """
 
     def create_instances(
@@ -168,13 +168,13 @@ class Provider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> Outcomes:
-        """Starts many machines at once, and waits for them with `wait_ready=True`.
+        """Creates many instances at once, and waits for them with `wait_ready=True`.
 
         Takes requests, or names, with fields that they share. Gives an `Instance` or an exception for each, in order.
-        `concurrency` is how many creates are under way at once. Of those that do not become ready `"destroy_failed"` leaves
+        `concurrency` is how many creates are in progress at once. Of those that do not become ready `"destroy_failed"` leaves
         none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its
-        `adopted` tells, is left, and nothing is destroyed for one that could only not be looked at. When it is interrupted,
-        or its `timeout` is over, it raises, and all that it has made is destroyed in the background.
+        `adopted` reports, is left, and nothing is destroyed for one that could not be polled. When it is interrupted, or its
+        `timeout` is over, it raises, and all that it has made is destroyed in the background.
         """
 
     def watch_create_instances(
@@ -187,7 +187,7 @@ class Provider(Verbs):
         timeout: _Seconds | None = None,
         **fields: Unpack[_Fields],
     ) -> Watch[Outcomes]:
-        """Gives what `create_instances` sees on its way, to be looped over in a block that ends it.
+        """Gives what `create_instances` reports as progress, to be iterated in a block that ends it.
 
         When the block is left early, all that was made is destroyed in the background.
         """
@@ -195,7 +195,7 @@ class Provider(Verbs):
     def wait_ready_many(
         self, ids: Iterable[str], *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
     ) -> Outcomes:
-        """Waits until many machines are ready. Gives an `Instance` or an exception for each, in the order of the ids."""
+        """Waits until many instances are ready. Gives an `Instance` or an exception for each, in the order of the ids."""
 
     def destroy_instances(
         self,
@@ -205,7 +205,7 @@ class Provider(Verbs):
         timeout: _Seconds | None = None,
         on_progress: _OnProgress | None = None,
     ) -> list[SpuffError | None]:
-        """Ends many machines; those that are already gone are no error. Gives `None` or an exception for each, in order."""
+        """Destroys many instances; those that are already gone are no error. Gives `None` or an exception for each, in order."""
 
     def fleet(
         self,
@@ -216,10 +216,10 @@ class Provider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> Scope[Instances]:
-        """Makes many machines at the beginning of a `with`, waits for them, and destroys them at its end, in any case.
+        """Makes many instances at the beginning of a `with`, waits for them, and destroys them at its end, in any case.
 
         When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what became of each. Those that
-        were there before, as their `adopted` tells, are left.
+        were there before, as their `adopted` reports, are left.
         """
 
     # A text is an iterable of texts, too: it is taken as one id.
@@ -227,11 +227,11 @@ class Provider(Verbs):
     def watch(  # type: ignore[overload-overlap]
         self, ids: str, *, timeout: _Seconds | None = None
     ) -> Watch[Instance]:
-        """Gives what `wait_ready` sees on its way, to be looped over: for progress bars."""
+        """Gives what `wait_ready` reports as progress, to be iterated: for progress bars."""
 
     @overload
     def watch(self, ids: Iterable[str], *, timeout: _Seconds | None = None) -> Watch[Outcomes]:
-        """Gives what `wait_ready_many` sees on its way, to be looped over."""
+        """Gives what `wait_ready_many` reports as progress, to be iterated."""
 
     @property
     def aio(self) -> AsyncProvider:
@@ -243,7 +243,7 @@ class Provider(Verbs):
 
 @final
 class AsyncProvider(Verbs):
-    """A provider whose verbs are coroutines. Cancelling one ends its work.
+    """A provider whose operations are coroutines. Cancelling one ends its work.
 
     As an `async with` it waits, at the end, for what goes on in the background.
     """
@@ -258,7 +258,7 @@ class AsyncProvider(Verbs):
         timeout: _Seconds | None = None,
         **fields: Unpack[_Fields],
     ) -> _Verb[Instance]:
-        """Starts a machine and gives it as soon as the cloud has accepted it: it may still be booting.
+        """Creates an instance and returns it as soon as the cloud has accepted it: it may still be booting.
 
         Takes an `InstanceRequest`, or the name, the region and the size, and by keyword the other fields of one.
         """
@@ -275,24 +275,24 @@ class AsyncProvider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> _Verb[Instance]:
-        """Starts a machine and waits until it is ready. One that does not become ready is destroyed, or with
+        """Creates an instance and waits until it is ready. One that does not become ready is destroyed, or with
         `on_failure="keep"` left as it is.
 
-        One that was there before, as its `adopted` tells, is left, and so is one that could only not be looked at; the
-        exception tells its id.
+        One that was there before, as its `adopted` reports, is left, and so is one that could not be polled; the exception
+        tells its id.
         """
 
     def destroy_instance(self, id: str, *, timeout: _Seconds | None = None) -> _Verb[None]:
-        """Ends a machine. One that is already gone is no error."""
+        """Destroys an instance. One that is already gone is no error."""
 
     def get_instance(self, id: str, *, timeout: _Seconds | None = None) -> _Verb[Instance | None]:
-        """Reads one machine; `None` when it does not exist (any more)."""
+        """Returns one instance, or `None` if it does not exist."""
 
     def list_instances(self, *, timeout: _Seconds | None = None) -> _Verb[Instances]:
-        """Gives every machine that spuff manages, from all pages."""
+        """Returns every instance that spuff manages, from all pages."""
 
     def wait_ready(self, id: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None) -> _Verb[Instance]:
-        """Waits until the machine is active and has a public address. That does not mean that SSH or cloud-init is ready."""
+        """Waits until the instance is active and has a public address. That does not mean that SSH or cloud-init is ready."""
 
     def create_snapshot(
         self, instance_id: str, name: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
@@ -309,7 +309,7 @@ class AsyncProvider(Verbs):
         """Deletes a snapshot with all that it stores. One that is already gone is no error."""
 
     def resolve(self, key: str, *, timeout: _Seconds | None = None) -> _Verb[Instance | None]:
-        """Gives the machine that was made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`.
+        """Returns the instance that was made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`.
 
         `None` when it is certain that there is none; where lists lag, that takes until they must have caught up.
         """
@@ -318,23 +318,23 @@ class AsyncProvider(Verbs):
         """Gives the snapshot that was made under the key of an `UnknownOutcomeError`."""
 
     def set_labels(self, id: str, labels: dict[str, str], *, timeout: _Seconds | None = None) -> _Verb[None]:
-        """Adds labels to a machine, or replaces their values; other labels stay."""
+        """Adds labels to an instance, or replaces their values; other labels stay."""
 
     def get_ssh_keys(self, *, timeout: _Seconds | None = None) -> _Verb[list[str]]:
         """Gives the SSH keys of the account, as values that a request takes."""
 
     def hourly_price(self, region: str, size: str, *, timeout: _Seconds | None = None) -> _Verb[Price]:
-        """Gives what an hour of a machine costs by the cloud's own list, without tax: the machine alone.
+        """Returns the hourly price of an instance by the provider's price list, without tax: the instance alone.
 
         Where no region is named, and the provider has no default, that is the price of the dearest. EC2's API has no prices:
         there it raises `NotSupportedError`.
         """
 
     def list_owned(self, owner: str, *, timeout: _Seconds | None = None) -> _Verb[Instances]:
-        """Gives the machines of an owner, also stopped ones."""
+        """Returns the instances of an owner, also stopped ones."""
 
     def renew(self, id: str, ttl: _Seconds, *, timeout: _Seconds | None = None) -> _Verb[datetime]:
-        """Lets the lease of a machine end that long from now. Tells when that is."""
+        """Sets the lease of an instance to end that long from now. Returns the end."""
 
     def reap(
         self,
@@ -347,10 +347,10 @@ class AsyncProvider(Verbs):
         timeout: _Seconds | None = None,
         on_progress: _OnProgress | None = None,
     ) -> _Verb[list[Reaped]]:
-        """Ends machines and snapshots that spuff manages: those of which all that is said is true.
+        """Destroys the managed instances and snapshots that match every filter.
 
-        Each has a result of its own, so that one that cannot be ended does not keep the others alive. A machine whose lease was
-        renewed before its end is left alone, and is not among them.
+        One failure does not stop the rest. An instance whose lease was renewed meanwhile is left alone, and is not in the
+        result.
         """
 
     def instance(
@@ -364,9 +364,9 @@ class AsyncProvider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> AsyncScope[Instance]:
-        """Makes a machine at the beginning of an `async with`, waits for it, and destroys it at the end, whatever happens.
+        """Makes an instance at the beginning of an `async with`, waits for it, and destroys it at the end, whatever happens.
 
-        One that was there before, as its `adopted` tells, is left.
+        One that was there before, as its `adopted` reports, is left.
         """
 
     def create_instances(
@@ -380,13 +380,13 @@ class AsyncProvider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> _Verb[Outcomes]:
-        """Starts many machines at once, and waits for them with `wait_ready=True`.
+        """Creates many instances at once, and waits for them with `wait_ready=True`.
 
         Takes requests, or names, with fields that they share. Gives an `Instance` or an exception for each, in order.
-        `concurrency` is how many creates are under way at once. Of those that do not become ready `"destroy_failed"` leaves
+        `concurrency` is how many creates are in progress at once. Of those that do not become ready `"destroy_failed"` leaves
         none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its
-        `adopted` tells, is left, and nothing is destroyed for one that could only not be looked at. When it is interrupted,
-        or its `timeout` is over, it raises, and all that it has made is destroyed in the background.
+        `adopted` reports, is left, and nothing is destroyed for one that could not be polled. When it is interrupted, or its
+        `timeout` is over, it raises, and all that it has made is destroyed in the background.
         """
 
     def watch_create_instances(
@@ -399,7 +399,7 @@ class AsyncProvider(Verbs):
         timeout: _Seconds | None = None,
         **fields: Unpack[_Fields],
     ) -> _asyncio.Watch[Outcomes]:
-        """Gives what `create_instances` sees on its way, to be looped over in a block that ends it.
+        """Gives what `create_instances` reports as progress, to be iterated in a block that ends it.
 
         When the block is left early, all that was made is destroyed in the background.
         """
@@ -407,7 +407,7 @@ class AsyncProvider(Verbs):
     def wait_ready_many(
         self, ids: Iterable[str], *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
     ) -> _Verb[Outcomes]:
-        """Waits until many machines are ready. Gives an `Instance` or an exception for each, in the order of the ids."""
+        """Waits until many instances are ready. Gives an `Instance` or an exception for each, in the order of the ids."""
 
     def destroy_instances(
         self,
@@ -417,7 +417,7 @@ class AsyncProvider(Verbs):
         timeout: _Seconds | None = None,
         on_progress: _OnProgress | None = None,
     ) -> _Verb[list[SpuffError | None]]:
-        """Ends many machines; those that are already gone are no error. Gives `None` or an exception for each, in order."""
+        """Destroys many instances; those that are already gone are no error. Gives `None` or an exception for each, in order."""
 
     def fleet(
         self,
@@ -428,10 +428,10 @@ class AsyncProvider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> AsyncScope[Instances]:
-        """Makes many machines at the beginning of an `async with`, waits for them, and destroys them at its end, in any case.
+        """Makes many instances at the beginning of an `async with`, waits for them, and destroys them at its end, in any case.
 
         When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what became of each. Those that
-        were there before, as their `adopted` tells, are left.
+        were there before, as their `adopted` reports, are left.
         """
 
     # A text is an iterable of texts, too: it is taken as one id.
@@ -439,11 +439,11 @@ class AsyncProvider(Verbs):
     def watch(  # type: ignore[overload-overlap]
         self, ids: str, *, timeout: _Seconds | None = None
     ) -> _asyncio.Watch[Instance]:
-        """Gives what `wait_ready` sees on its way, to be looped over: for progress bars."""
+        """Gives what `wait_ready` reports as progress, to be iterated: for progress bars."""
 
     @overload
     def watch(self, ids: Iterable[str], *, timeout: _Seconds | None = None) -> _asyncio.Watch[Outcomes]:
-        """Gives what `wait_ready_many` sees on its way, to be looped over."""
+        """Gives what `wait_ready_many` reports as progress, to be iterated."""
 
     @property
     def blocking(self) -> Provider:
@@ -455,21 +455,21 @@ class AsyncProvider(Verbs):
 
 @final
 class Scope(Generic[_T]):
-    """Machines that are made at the beginning of a `with`, and destroyed at its end."""
+    """Instances that are made at the beginning of a `with`, and destroyed at its end."""
 
     def __enter__(self) -> _T: ...
     def __exit__(self, *raised: object) -> None: ...
 
 @final
 class AsyncScope(Generic[_T]):
-    """Machines that are made at the beginning of an `async with`, and destroyed at its end."""
+    """Instances that are made at the beginning of an `async with`, and destroyed at its end."""
 
     def __aenter__(self) -> _Verb[_T]: ...
     def __aexit__(self, *raised: object) -> _Verb[None]: ...
 
 @final
 class Watch(Generic[_T]):
-    """A verb, to be looped over: each turn is something that was seen.
+    """A call, to be iterated: each item is a progress.
 
     It goes on between two turns. Until its outcome is taken, by the last turn or `result`, it ends, with what it has made, when
     it is closed, with the block of a `with`, when nobody holds it any more, or with Python.
@@ -480,10 +480,10 @@ class Watch(Generic[_T]):
     def __enter__(self) -> Watch[_T]: ...
     def __exit__(self, *_raised: object) -> None: ...
     def close(self) -> None:
-        """Ends the verb, and what it has made, if its outcome was not taken yet. Any thread may, and a handler of a signal.
+        """Ends the operation, and what it has made, unless its outcome was taken. Any thread or signal handler may.
 
-        A turn that is under way ends with a `CancelledError`.
+        A turn that is in progress ends with a `CancelledError`.
         """
 
     def result(self) -> _T:
-        """Gives the outcome of the verb, as soon as there is one: a machine, or one outcome for each of many."""
+        """Gives the outcome of the operation, as soon as there is one: an instance, or one outcome for each of many."""

@@ -1,4 +1,4 @@
-"""spuff for asyncio: `connect` gives a provider whose verbs are coroutines."""
+"""spuff for asyncio: `connect` gives a provider whose operations are coroutines."""
 
 from __future__ import annotations
 

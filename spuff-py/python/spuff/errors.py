@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SpuffError(Exception):
-    """Why a verb failed. What a kind does not have is `None`, or empty.
+    """Why an operation failed. What a kind does not have is `None`, or empty.
 
     It is made with a message and, by keyword, with any of the fields below: that is how a provider written in Python tells
     what went wrong.
@@ -50,7 +50,7 @@ class SpuffError(Exception):
     feature: str | None = None
     """What is not supported."""
     operation: str | None = None
-    """The verb that did not finish."""
+    """The operation that did not finish."""
     elapsed: float | None = None
     """The seconds spent on it."""
     key: str | None = None
@@ -62,15 +62,15 @@ class SpuffError(Exception):
     supported: list[str]
     """The names that would work."""
     instance_id: str | None = None
-    """The machine that the error is about, and that may exist and cost money."""
+    """The instance that the error is about, and that may exist and cost money."""
     instance_exists: bool | None = None
-    """After a create by a call that does more: whether the machine still exists."""
+    """After a create by a call that does more: whether the instance still exists."""
     cleanup: SpuffError | None = None
     """Why it could not be destroyed, where that was tried."""
     outcomes: list[Instance | SpuffError]
-    """Of a fleet that is not complete: what became of each machine."""
+    """For an incomplete fleet: the outcome of each instance."""
     attempts: list[Attempt]
-    """Of a machine that has found no place: what came of each candidate, in order."""
+    """For a failed placement: the outcome of each candidate, in order."""
 
     def __init__(self, message: str = "", /, **fields: object) -> None:
         text = fields.pop("text", None)
@@ -99,25 +99,25 @@ class SpuffError(Exception):
 
 
 class AuthenticationError(SpuffError, PermissionError):
-    """The cloud does not know the credentials, or they may not do this."""
+    """The credentials are invalid or lack permission."""
 
     kind = "authentication"
 
 
 class RateLimitError(SpuffError):
-    """Too many requests; the call was not carried out."""
+    """The rate limit was reached; the call was not carried out."""
 
     kind = "rate_limit"
 
 
 class NotFoundError(SpuffError, LookupError):
-    """The thing addressed does not exist."""
+    """The addressed resource does not exist."""
 
     kind = "not_found"
 
 
 class QuotaExceededError(SpuffError):
-    """The account may not have more of this."""
+    """The account's quota for this resource is used up."""
 
     kind = "quota_exceeded"
 
@@ -141,7 +141,7 @@ class TimeoutError(SpuffError, builtins.TimeoutError):
 
 
 class NetworkError(SpuffError, ConnectionError):
-    """The cloud could not be reached, or its reply broke off."""
+    """The API could not be reached, or its reply was cut off."""
 
     kind = "network"
 
@@ -159,13 +159,13 @@ class NotImplementedError(SpuffError, builtins.NotImplementedError):
 
 
 class UnknownProviderError(SpuffError, LookupError):
-    """No provider is registered under that name."""
+    """No provider of that name is registered."""
 
     kind = "unknown_provider"
 
 
 class OtherError(SpuffError):
-    """Something else."""
+    """Any other error."""
 
     kind = "other"
 
@@ -195,7 +195,7 @@ class UnknownOutcomeError(SpuffError):
 
 
 class CancelledError(SpuffError):
-    """The call was cancelled. A machine that it was making is brought to an end in the background."""
+    """The call was cancelled. An instance that it was making is destroyed or kept in the background."""
 
     kind = "cancelled"
 

@@ -1,12 +1,12 @@
 """The types of providers written in Python: what a factory is given, and which methods its provider has.
 
 A provider needs the first four methods. A `wait_ready` raises `TimeoutError`, `NotFoundError`, `CapacityError`,
-`QuotaExceededError`, a `ConflictError` that does not pass, or `ApiError` with the machine's `instance_id` where the machine
+`QuotaExceededError`, a `ConflictError` that does not pass, or `ApiError` with the instance's `instance_id` where the instance
 itself has failed: for these alone it may be destroyed. Any other exception says that it could not be looked at.
 
-Without `wait_ready`, spuff looks at `get_instance` until the machine is ready; without
-the snapshot methods it supports no snapshots; without any other, that verb is not supported. Each of these has a type of its own
-here (`WithBlockingPrices` and so on): a provider that names it as a base class is checked against it.
+Without `wait_ready`, spuff polls `get_instance` until the instance is ready; without the snapshot methods it supports no
+snapshots; without any other, that operation is not supported. Each of these has a type of its own here (`WithBlockingPrices`
+and so on): a provider that names it as a base class is checked against it.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ class BlockingProvider(Protocol):
     """A provider with plain methods. Each runs in a thread of its own, where it may block."""
 
     def create_instance(self, request: InstanceRequest, /) -> Instance:
-        """Starts a machine, which carries the request's labels and `managed-by=spuff`.
+        """Creates an instance, which carries the request's labels and `managed-by=spuff`.
 
         One that the request's `idempotency_key` had made before is given back with `adopted=True`: no roll-back ends it.
         """
         ...
 
     def destroy_instance(self, id: str, /) -> None:
-        """Ends a machine. One that is already gone is no error."""
+        """Destroys an instance. One that is already gone is no error."""
         ...
 
     def get_instance(self, id: str, /) -> Instance | None:
-        """Reads one machine; `None` when it does not exist."""
+        """Returns one instance, or `None` if it does not exist."""
         ...
 
     def list_instances(self) -> Iterable[Instance]:
-        """Gives every machine that spuff manages."""
+        """Returns every instance that spuff manages."""
         ...
 
 
@@ -65,22 +65,22 @@ class AsyncioProvider(Protocol):
     """A provider with `async def` methods. They run on an event loop of spuff's own, in another thread."""
 
     def create_instance(self, request: InstanceRequest, /) -> Awaitable[Instance]:
-        """Starts a machine, which carries the request's labels and `managed-by=spuff`.
+        """Creates an instance, which carries the request's labels and `managed-by=spuff`.
 
         One that the request's `idempotency_key` had made before is given back with `adopted=True`: no roll-back ends it.
         """
         ...
 
     def destroy_instance(self, id: str, /) -> Awaitable[None]:
-        """Ends a machine. One that is already gone is no error."""
+        """Destroys an instance. One that is already gone is no error."""
         ...
 
     def get_instance(self, id: str, /) -> Awaitable[Instance | None]:
-        """Reads one machine; `None` when it does not exist."""
+        """Returns one instance, or `None` if it does not exist."""
         ...
 
     def list_instances(self) -> Awaitable[Iterable[Instance]]:
-        """Gives every machine that spuff manages."""
+        """Returns every instance that spuff manages."""
         ...
 
 
@@ -120,7 +120,7 @@ class WithBlockingWait(BlockingProvider, Protocol):
     """A provider with plain methods that has a way of its own to wait."""
 
     def wait_ready(self, id: str, /) -> Instance:
-        """Waits until a machine is active and can be reached."""
+        """Waits until an instance is active and can be reached."""
         ...
 
 
@@ -136,7 +136,7 @@ class WithBlockingResolve(BlockingProvider, Protocol):
     """A provider with plain methods that finds what was made under a key."""
 
     def resolve(self, key: str, /) -> Instance | None:
-        """Finds the machine that was made under a key; `None` when it is certain that there is none."""
+        """Finds the instance that was made under a key; `None` when it is certain that there is none."""
         ...
 
     def resolve_snapshot(self, key: str, /) -> Snapshot | None:
@@ -148,7 +148,7 @@ class WithBlockingLabels(BlockingProvider, Protocol):
     """A provider with plain methods that can change labels."""
 
     def set_labels(self, id: str, labels: dict[str, str], /) -> None:
-        """Adds labels to a machine, or replaces their values; other labels stay."""
+        """Adds labels to an instance, or replaces their values; other labels stay."""
         ...
 
 
@@ -161,10 +161,10 @@ class WithBlockingSshKeys(BlockingProvider, Protocol):
 
 
 class WithBlockingPrices(BlockingProvider, Protocol):
-    """A provider with plain methods that knows what machines cost."""
+    """A provider with plain methods that knows what instances cost."""
 
     def hourly_price(self, region: str, size: str, /) -> Price:
-        """Tells what an hour of a machine of that size costs in that region; empty is the default."""
+        """Returns the hourly price of an instance of that size in that region; empty is the default."""
         ...
 
 
@@ -172,7 +172,7 @@ class WithAsyncioWait(AsyncioProvider, Protocol):
     """A provider with `async def` methods that has a way of its own to wait."""
 
     def wait_ready(self, id: str, /) -> Awaitable[Instance]:
-        """Waits until a machine is active and can be reached."""
+        """Waits until an instance is active and can be reached."""
         ...
 
 
@@ -188,7 +188,7 @@ class WithAsyncioResolve(AsyncioProvider, Protocol):
     """A provider with `async def` methods that finds what was made under a key."""
 
     def resolve(self, key: str, /) -> Awaitable[Instance | None]:
-        """Finds the machine that was made under a key; `None` when it is certain that there is none."""
+        """Finds the instance that was made under a key; `None` when it is certain that there is none."""
         ...
 
     def resolve_snapshot(self, key: str, /) -> Awaitable[Snapshot | None]:
@@ -200,7 +200,7 @@ class WithAsyncioLabels(AsyncioProvider, Protocol):
     """A provider with `async def` methods that can change labels."""
 
     def set_labels(self, id: str, labels: dict[str, str], /) -> Awaitable[None]:
-        """Adds labels to a machine, or replaces their values; other labels stay."""
+        """Adds labels to an instance, or replaces their values; other labels stay."""
         ...
 
 
@@ -213,10 +213,10 @@ class WithAsyncioSshKeys(AsyncioProvider, Protocol):
 
 
 class WithAsyncioPrices(AsyncioProvider, Protocol):
-    """A provider with `async def` methods that knows what machines cost."""
+    """A provider with `async def` methods that knows what instances cost."""
 
     def hourly_price(self, region: str, size: str, /) -> Awaitable[Price]:
-        """Tells what an hour of a machine of that size costs in that region; empty is the default."""
+        """Returns the hourly price of an instance of that size in that region; empty is the default."""
         ...
 
 

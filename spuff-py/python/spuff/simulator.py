@@ -1,4 +1,4 @@
-"""The clouds in a box: DigitalOcean, Hetzner Cloud and EC2 on the loopback interface, with faults.
+"""The simulated clouds: DigitalOcean, Hetzner Cloud and EC2 on the loopback interface, with faults.
 
 ```python
 import spuff
@@ -44,7 +44,7 @@ class Request(NamedTuple):
 
 
 class Resource(NamedTuple):
-    """A machine or snapshot that exists, or an address or disk that one has left behind."""
+    """An instance or snapshot that exists, or an address or disk that one has left behind."""
 
     provider: str
     kind: str
@@ -133,7 +133,7 @@ class Cloud(_spuff.Cloud):
         return [Request(**one) for one in found]
 
     def instances(self) -> list[Resource]:
-        """Gives the machines that exist, whether or not a client can see them."""
+        """Gives the instances that exist, whether or not a client can see them."""
         return _resources(self._instances())
 
     def snapshots(self) -> list[Resource]:

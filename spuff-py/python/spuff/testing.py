@@ -74,7 +74,7 @@ class Report(NamedTuple):
     def assert_passed(self) -> None:
         """Raises an `AssertionError` with the whole report, unless it is passed."""
         if not self.is_passed:
-            raise AssertionError(f"the provider does not keep the contract\n{self.text}")
+            raise AssertionError(f"the provider violates the contract\n{self.text}")
 
     def __str__(self) -> str:
         return self.text
@@ -126,9 +126,9 @@ def check_provider(
     at_once: int = 8,
     check: str | None = None,
 ) -> Report:
-    """Runs the conformance suite over the providers that `factory` makes, all with the same machines behind them.
+    """Runs the conformance suite over the providers that `factory` makes, all with the same instances behind them.
 
-    `request` is what machines are asked for with; its name is replaced, and an empty region or size says that the provider has
+    `request` is the request of every instance; its name is replaced, and an empty region or size says that the provider has
     none. `absent_id` is an id as the provider writes them, of nothing that exists. The keywords declare what the provider can
     do, `settling` how many seconds its reads may lag behind its writes, and `check` runs one check alone.
     """

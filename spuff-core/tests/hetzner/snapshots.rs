@@ -129,7 +129,7 @@ async fn the_deadline_names_the_snapshot_that_goes_on() {
             "{error}"
         );
         assert!(
-            error.to_string().contains(if done { "creating" } else { "create_image goes on" }),
+            error.to_string().contains(if done { "creating" } else { "create_image in progress" }),
             "{error}"
         );
     }

@@ -216,7 +216,7 @@ async fn a_server_that_is_gone_ends_the_wait() {
 async fn the_deadline_names_what_was_pending() {
     for (body, states, pending) in [
         (server_body(42, "initializing"), ["running", "running"], "new"),
-        (server_body(42, "running"), ["success", "running"], "start_server goes on"),
+        (server_body(42, "running"), ["success", "running"], "start_server in progress"),
     ] {
         let server = MockServer::start().await;
         let provider = maker(&server, hasty_provider(&server)).await;

@@ -459,7 +459,10 @@ impl Confirming {
     }
 
     fn timeout(&self, id: &str) -> ProviderError {
-        ProviderError::timeout(format!("the confirmation that {id} is gone"), self.began.elapsed())
+        ProviderError::timeout(
+            format!("{} (confirming that {id} is gone)", Operation::Reap),
+            self.began.elapsed(),
+        )
     }
 
     /// Polls once, limited to the remaining time but at least 1 s.

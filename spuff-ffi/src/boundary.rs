@@ -48,7 +48,7 @@ pub(crate) fn guard(error: *mut *mut Error, body: impl FnOnce() -> Outcome<()>) 
     };
     let code = Code::from(failure.0.kind);
     if !error.is_null() {
-        put(error, give(failure.into()));
+        put(error, into_raw(failure.into()));
     }
     code
 }
@@ -66,7 +66,7 @@ pub(crate) fn release<T>(handle: *mut *mut T) {
     // SAFETY: the caller's pointer to a handle of this library, or to NULL.
     let owned = unsafe { handle.replace(ptr::null_mut()) };
     if !owned.is_null() {
-        // SAFETY: every handle was made by `give`, and `replace` has taken the caller's.
+        // SAFETY: every handle was made by `into_raw`, and `replace` has taken the caller's.
         let owned = unsafe { Box::from_raw(owned) };
         // A drop that panics is a bug of ours, which cannot be reported here.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(owned)));
@@ -74,18 +74,18 @@ pub(crate) fn release<T>(handle: *mut *mut T) {
 }
 
 /// A handle that the caller owns from here on.
-pub(crate) fn give<T>(value: T) -> *mut T {
+pub(crate) fn into_raw<T>(value: T) -> *mut T {
     Box::into_raw(Box::new(value))
 }
 
 /// Takes a handle from a caller that owns it.
-pub(crate) fn take<T>(handle: *mut *mut T) -> Option<T> {
+pub(crate) fn from_raw<T>(handle: *mut *mut T) -> Option<T> {
     take_place(handle).map(|owned| *owned)
 }
 
-/// As [`take`]; it stays in its place.
+/// As [`from_raw`]; it stays in its place.
 pub(crate) fn take_place<T>(handle: *mut *mut T) -> Option<Box<T>> {
-    // SAFETY: the caller's pointer to a handle that was made by `give`, or to NULL.
+    // SAFETY: the caller's pointer to a handle that was made by `into_raw`, or to NULL.
     let owned =
         unsafe { handle.as_mut() }.map(|handle| std::mem::replace(handle, ptr::null_mut()))?;
     // SAFETY: as above.
@@ -104,7 +104,7 @@ pub(crate) fn handle<'a, T>(handle: *const T, name: &str) -> Outcome<&'a T> {
 }
 
 /// A handle that is to be changed.
-pub(crate) fn changed<'a, T>(handle: *mut T, name: &str) -> Outcome<&'a mut T> {
+pub(crate) fn handle_mut<'a, T>(handle: *mut T, name: &str) -> Outcome<&'a mut T> {
     // SAFETY: a handle of this library that no other thread uses now, or NULL.
     unsafe { handle.as_mut() }.ok_or_else(|| null(name))
 }
@@ -265,11 +265,11 @@ impl<T> Out<T> {
     }
 
     pub(crate) fn put(self, value: T) {
-        put(self.0, give(value));
+        put(self.0, into_raw(value));
     }
 
     /// Puts nothing where there is none.
-    pub(crate) fn put_if(self, value: Option<T>) {
+    pub(crate) fn set_some(self, value: Option<T>) {
         if let Some(value) = value {
             self.put(value);
         }
@@ -334,7 +334,7 @@ impl From<&Failure> for Code {
 }
 
 /// The kind that an error of a caller's provider says it is.
-pub(crate) fn kind_of(code: i32) -> ErrorKind {
+pub(crate) fn kind_from_code(code: i32) -> ErrorKind {
     u32::try_from(code).ok().and_then(ErrorKind::from_number).unwrap_or(ErrorKind::Other)
 }
 

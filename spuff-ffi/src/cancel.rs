@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use spuff_core::blocking::{CancelToken, Cancelling, block_on};
 
-use crate::boundary::{Failure, Out, UserData, getter, give, guard, optional, release};
+use crate::boundary::{Failure, Out, UserData, getter, guard, into_raw, optional, release};
 use crate::error::{Code, Error};
 
 /// Cancels the calls that it was given to. Owned by the caller that made it, freed with
@@ -24,7 +24,7 @@ pub(crate) fn token(cancel: *const Cancel) -> CancelToken {
 /// Makes a token that is cancelled by hand only. Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cancel_new() -> *mut Cancel {
-    getter(std::ptr::null_mut(), || Some(give(Cancel(CancelToken::new()))))
+    getter(std::ptr::null_mut(), || Some(into_raw(Cancel(CancelToken::new()))))
 }
 
 /// Makes a token that also ends calls `limit_ms` milliseconds from now, with SPUFF_TIMEOUT. Never
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn spuff_cancel_new() -> *mut Cancel {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cancel_with_deadline_ms(limit_ms: u64) -> *mut Cancel {
     getter(std::ptr::null_mut(), || {
-        Some(give(Cancel(CancelToken::with_deadline(Duration::from_millis(limit_ms)))))
+        Some(into_raw(Cancel(CancelToken::with_deadline(Duration::from_millis(limit_ms)))))
     })
 }
 

@@ -8,7 +8,8 @@ use spuff_core::provider::{ProviderConfig, ProviderTimeouts};
 use zeroize::Zeroizing;
 
 use crate::boundary::{
-    Failure, Outcome, c_secret, c_text, changed, getter, give, guard, optional, release, text,
+    Failure, Outcome, c_secret, c_text, getter, guard, handle_mut, into_raw, optional, release,
+    text,
 };
 use crate::error::{Code, Error};
 
@@ -58,7 +59,7 @@ fn change(
     name: &str,
     change: impl FnOnce(ProviderConfig, String) -> ProviderConfig,
 ) -> Outcome<()> {
-    let config = changed(config, "config")?;
+    let config = handle_mut(config, "config")?;
     let value = text(value, name)?.to_string();
     *config = change(std::mem::take(&mut config.inner), value).into();
     Ok(())
@@ -71,7 +72,7 @@ fn field(config: *const Config, field: impl FnOnce(&Texts) -> Option<&CString>) 
 /// Makes a configuration with nothing in it. Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_new() -> *mut Config {
-    getter(std::ptr::null_mut(), || Some(give(Config::default())))
+    getter(std::ptr::null_mut(), || Some(into_raw(Config::default())))
 }
 
 /// Frees a configuration and sets *config to NULL. NULL, or a pointer to NULL, is fine: twice is
@@ -154,7 +155,7 @@ pub unsafe extern "C" fn spuff_config_set_timeout_ms(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let config = changed(config, "config")?;
+        let config = handle_mut(config, "config")?;
         let name = text(name, "name")?;
         let names =
             "instance_ready, action_complete, poll_interval, http_request, ssh_connect, cloud_init";

@@ -8,7 +8,8 @@ use spuff_core::provider::{ErrorKind, ErrorParts};
 
 use crate::attempts::Attempts;
 use crate::boundary::{
-    Failure, Out, Outcome, c_text, changed, getter, give, guard, kind_of, optional, release, text,
+    Failure, Out, Outcome, c_text, getter, guard, handle_mut, into_raw, kind_from_code, optional,
+    release, text,
 };
 
 /// What a function returns: 0, or the kind of the error. The numbers are the same in every
@@ -189,7 +190,7 @@ pub unsafe extern "C" fn spuff_error_free(error: *mut *mut Error) {
 /// Makes a copy of an error, such as of one that outcomes own. The caller owns it. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_clone(error: *const Error) -> *mut Error {
-    getter(std::ptr::null_mut(), || Some(give(Error::new(optional(error)?.parts.clone()))))
+    getter(std::ptr::null_mut(), || Some(into_raw(Error::new(optional(error)?.parts.clone()))))
 }
 
 /// What the caller should do, in one sentence: more specific than spuff_code_advice if more is
@@ -400,13 +401,13 @@ pub unsafe extern "C" fn spuff_error_new(
                 &format!("{code} is not the code of an error; use 1 to 18"),
             ));
         }
-        out.put(Error::new(ErrorParts::new(kind_of(code), message)));
+        out.put(Error::new(ErrorParts::new(kind_from_code(code), message)));
         Ok(())
     })
 }
 
 fn change(error: *mut Error, change: impl FnOnce(&mut ErrorParts) -> Outcome<()>) -> Outcome<()> {
-    let error = changed(error, "error")?;
+    let error = handle_mut(error, "error")?;
     change(&mut error.parts)?;
     error.parts.text = String::new();
     let parts = error.parts.clone();

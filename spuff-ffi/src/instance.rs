@@ -8,7 +8,7 @@ use chrono::DateTime;
 use spuff_core::provider::{Address, InstanceStatus, ProviderInstance};
 
 use crate::boundary::{
-    Failure, Out, Outcome, c_pairs, c_text, changed, getter, give, guard, optional, release,
+    Failure, Out, Outcome, c_pairs, c_text, getter, guard, handle_mut, into_raw, optional, release,
     take_place, text,
 };
 use crate::error::{Code, Error};
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn spuff_instance_free(instance: *mut *mut Instance) {
 /// owns it. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_clone(instance: *const Instance) -> *mut Instance {
-    getter(std::ptr::null_mut(), || Some(give(optional(instance)?.inner.clone().into())))
+    getter(std::ptr::null_mut(), || Some(into_raw(optional(instance)?.inner.clone().into())))
 }
 
 /// The provider's id. NULL for NULL, as all getters here that give text.
@@ -265,7 +265,7 @@ fn change(
     instance: *mut Instance,
     change: impl FnOnce(&mut ProviderInstance) -> Outcome<()>,
 ) -> Outcome<()> {
-    let instance = changed(instance, "instance")?;
+    let instance = handle_mut(instance, "instance")?;
     change(&mut instance.inner)?;
     instance.texts = OnceLock::new();
     Ok(())
@@ -434,7 +434,7 @@ pub unsafe extern "C" fn spuff_instances_push(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let instances = changed(instances, "instances")?;
+        let instances = handle_mut(instances, "instances")?;
         let instance = take_place(instance)
             .ok_or_else(|| Failure::argument("instance", "must not be NULL"))?;
         instances.0.push(instance);

@@ -6,9 +6,9 @@
 //! # Layers
 //! | layer | modules | contents |
 //! | --- | --- | --- |
-//! | calls | `provider`, `submit`, `fleet`, `place` | the operations in two forms: one blocks, one calls back |
+//! | calls | `provider`, `submit`, `fleet`, `placement_verbs` | the operations in two forms: one blocks, one calls back |
 //! | operations | `verb` | each operation once, with cancellation, progress, and errors that name the instance |
-//! | C providers | `vtable`, `foreign` | a table of C functions as an entry of a registry |
+//! | C providers | `vtable`, `c_provider` | a table of C functions as an entry of a registry |
 //! | handles | `registry`, `config`, `request`, `instance`, `snapshot`, `strings`, `reap`, `outcomes`, `price`, `placement`, `placed`, `attempts`, `progress`, `cancel`, `error` | one type each |
 //! | support | `log`, `version`, `simulator`, `conformance` | |
 //! | boundary | `boundary` | argument checks, codes, and caught panics |
@@ -29,19 +29,19 @@
 
 pub mod attempts;
 mod boundary;
+mod c_provider;
 pub mod cancel;
 pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
 pub mod fleet;
-mod foreign;
 pub mod instance;
 pub mod log;
 pub mod outcomes;
-pub mod place;
 pub mod placed;
 pub mod placement;
+pub mod placement_verbs;
 pub mod price;
 pub mod progress;
 pub mod provider;

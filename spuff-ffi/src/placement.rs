@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use spuff_core::placement::{Candidate, Placement as CorePlacement};
 
 use crate::boundary::{
-    Outcome, changed, getter, give, guard, handle, optional_text, release, text,
+    Outcome, getter, guard, handle, handle_mut, into_raw, optional_text, release, text,
 };
 use crate::error::{Code, Error};
 use crate::provider::Provider;
@@ -21,7 +21,9 @@ pub struct Placement {
 /// Makes a placement without candidates, whatever they cost. Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placement_new() -> *mut Placement {
-    getter(std::ptr::null_mut(), || Some(give(Placement { inner: CorePlacement::new(Vec::new()) })))
+    getter(std::ptr::null_mut(), || {
+        Some(into_raw(Placement { inner: CorePlacement::new(Vec::new()) }))
+    })
 }
 
 /// Frees a placement and sets *placement to NULL; calls that have it go on. NULL, or a pointer to
@@ -32,7 +34,7 @@ pub unsafe extern "C" fn spuff_placement_free(placement: *mut *mut Placement) {
 }
 
 fn change(placement: *mut Placement, change: impl FnOnce(&mut CorePlacement)) -> Outcome<()> {
-    change(&mut changed(placement, "placement")?.inner);
+    change(&mut handle_mut(placement, "placement")?.inner);
     Ok(())
 }
 

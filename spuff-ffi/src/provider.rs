@@ -157,7 +157,7 @@ pub unsafe extern "C" fn spuff_provider_get_instance(
         let out = Out::new(out, "out")?;
         let found =
             verb::get_instance(text(id, "id")?).block(provider, cancel, std::ptr::null())?;
-        out.put_if(found.map(Into::into));
+        out.set_some(found.map(Into::into));
         Ok(())
     })
 }
@@ -288,7 +288,7 @@ pub unsafe extern "C" fn spuff_provider_resolve(
     guard(error, || {
         let out = Out::new(out, "out")?;
         let found = verb::resolve(text(key, "key")?).block(provider, cancel, std::ptr::null())?;
-        out.put_if(found.map(Into::into));
+        out.set_some(found.map(Into::into));
         Ok(())
     })
 }
@@ -308,7 +308,7 @@ pub unsafe extern "C" fn spuff_provider_resolve_snapshot(
         let out = Out::new(out, "out")?;
         let found =
             verb::resolve_snapshot(text(key, "key")?).block(provider, cancel, std::ptr::null())?;
-        out.put_if(found.map(Into::into));
+        out.set_some(found.map(Into::into));
         Ok(())
     })
 }

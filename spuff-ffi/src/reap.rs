@@ -6,7 +6,9 @@ use std::time::Duration;
 use spuff_core::lease::{Reap as CoreReap, Reaped as CoreReaped};
 use spuff_core::provider::ErrorParts;
 
-use crate::boundary::{Outcome, c_text, changed, getter, give, guard, optional, release, text};
+use crate::boundary::{
+    Outcome, c_text, getter, guard, handle_mut, into_raw, optional, release, text,
+};
 use crate::error::{Code, Error};
 
 /// The filter of spuff_provider_reap: it destroys the managed resources that match every condition.
@@ -35,7 +37,7 @@ impl Reap {
 /// Makes a filter without conditions. Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reap_new() -> *mut Reap {
-    getter(std::ptr::null_mut(), || Some(give(Reap::default())))
+    getter(std::ptr::null_mut(), || Some(into_raw(Reap::default())))
 }
 
 /// Frees a filter and sets *reap to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
@@ -45,7 +47,7 @@ pub unsafe extern "C" fn spuff_reap_free(reap: *mut *mut Reap) {
 }
 
 fn change(reap: *mut Reap, change: impl FnOnce(&mut Reap)) -> Outcome<()> {
-    change(changed(reap, "reap")?);
+    change(handle_mut(reap, "reap")?);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use spuff_core::provider::{
 };
 
 use crate::boundary::{
-    Out, Outcome, c_text, changed, getter, give, guard, handle, optional, release, text,
+    Out, Outcome, c_text, getter, guard, handle, handle_mut, into_raw, optional, release, text,
 };
 use crate::config::Config;
 use crate::error::{Code, Error};
@@ -30,7 +30,7 @@ impl Registry {
 /// Makes a registry without providers. Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_registry_new() -> *mut Registry {
-    getter(std::ptr::null_mut(), || Some(give(Registry::default())))
+    getter(std::ptr::null_mut(), || Some(into_raw(Registry::default())))
 }
 
 /// Makes a registry with every provider of this build: `digitalocean`, `hetzner`, `aws` and
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn spuff_registry_new() -> *mut Registry {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_registry_with_defaults() -> *mut Registry {
     getter(std::ptr::null_mut(), || {
-        Some(give(Registry(Mutex::new(ProviderRegistry::with_defaults()))))
+        Some(into_raw(Registry(Mutex::new(ProviderRegistry::with_defaults()))))
     })
 }
 
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn spuff_registry_config_from_env(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let config = changed(config, "config")?;
+        let config = handle_mut(config, "config")?;
         let registry = handle(registry, "registry")?.lock().clone();
         *config = registry.config_from_env(text(name, "name")?, config.inner.clone())?.into();
         Ok(())

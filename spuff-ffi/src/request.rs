@@ -7,7 +7,7 @@ use std::time::Duration;
 use spuff_core::provider::{ImageSpec, InstanceRequest, OnCancel};
 
 use crate::boundary::{
-    Failure, Out, Outcome, c_pairs, c_text, changed, getter, guard, optional, release, text,
+    Failure, Out, Outcome, c_pairs, c_text, getter, guard, handle_mut, optional, release, text,
 };
 use crate::error::{Code, Error};
 
@@ -80,7 +80,7 @@ fn change(
     request: *mut Request,
     change: impl FnOnce(InstanceRequest) -> Outcome<InstanceRequest>,
 ) -> Outcome<()> {
-    let request = changed(request, "request")?;
+    let request = handle_mut(request, "request")?;
     *request = change(request.inner.clone())?.into();
     Ok(())
 }

@@ -8,7 +8,7 @@ use chrono::DateTime;
 use spuff_core::provider::Snapshot as CoreSnapshot;
 
 use crate::boundary::{
-    Failure, Out, Outcome, c_pairs, c_text, changed, getter, give, guard, optional, release,
+    Failure, Out, Outcome, c_pairs, c_text, getter, guard, handle_mut, into_raw, optional, release,
     take_place, text,
 };
 use crate::error::{Code, Error};
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn spuff_snapshot_free(snapshot: *mut *mut Snapshot) {
 pub unsafe extern "C" fn spuff_snapshot_clone(snapshot: *const Snapshot) -> *mut Snapshot {
     getter(std::ptr::null_mut(), || {
         let snapshot = optional(snapshot)?;
-        Some(give((snapshot.inner.clone(), snapshot.labels.clone()).into()))
+        Some(into_raw((snapshot.inner.clone(), snapshot.labels.clone()).into()))
     })
 }
 
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn spuff_snapshot_new(
 }
 
 fn change(snapshot: *mut Snapshot, change: impl FnOnce(&mut Snapshot)) -> Outcome<()> {
-    let snapshot = changed(snapshot, "snapshot")?;
+    let snapshot = handle_mut(snapshot, "snapshot")?;
     change(snapshot);
     snapshot.texts = OnceLock::new();
     Ok(())
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn spuff_snapshots_push(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let snapshots = changed(snapshots, "snapshots")?;
+        let snapshots = handle_mut(snapshots, "snapshots")?;
         let snapshot = take_place(snapshot)
             .ok_or_else(|| Failure::argument("snapshot", "must not be NULL"))?;
         snapshots.0.push(snapshot);

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char};
 
-use crate::boundary::{c_text, changed, getter, guard, optional, release, text};
+use crate::boundary::{c_text, getter, guard, handle_mut, optional, release, text};
 use crate::error::{Code, Error};
 
 /// A list of strings. Owned by the caller that got it, freed with spuff_strings_free; its texts
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn spuff_strings_push(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let strings = changed(strings, "strings")?;
+        let strings = handle_mut(strings, "strings")?;
         let value = text(value, "value")?;
         strings.texts.push(c_text(value));
         strings.plain.push(value.to_string());

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 use std::time::Duration;
 
-use crate::boundary::{Failure, Outcome, UserData, give, guard, handle, owned_pairs, text};
+use crate::boundary::{Failure, Outcome, UserData, guard, handle, into_raw, owned_pairs, text};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
@@ -105,8 +105,8 @@ impl<T> Callback<T> {
 
     pub(crate) fn call(self, outcome: Outcome<Option<T>>) {
         let (code, made, error) = match outcome {
-            Ok(made) => (Code::Ok, made.map_or(null_mut(), give), null_mut()),
-            Err(failure) => (Code::from(&failure), null_mut(), give(failure.into())),
+            Ok(made) => (Code::Ok, made.map_or(null_mut(), into_raw), null_mut()),
+            Err(failure) => (Code::from(&failure), null_mut(), into_raw(failure.into())),
         };
         // SAFETY: the caller's function, called as the header says.
         unsafe { (self.function)(self.user_data.0, code, made, error) };
@@ -151,7 +151,11 @@ fn when_done(
         let code = error.as_ref().map_or(Code::Ok, Code::from);
         // SAFETY: the caller's function, called as the header says.
         unsafe {
-            callback(user_data.0, code, error.map_or(null_mut(), |failure| give(failure.into())))
+            callback(
+                user_data.0,
+                code,
+                error.map_or(null_mut(), |failure| into_raw(failure.into())),
+            )
         };
     })
 }
@@ -478,7 +482,7 @@ pub unsafe extern "C" fn spuff_provider_renew_submit(
             let user_data = user_data;
             let (code, end, error) = match outcome {
                 Ok(end) => (Code::Ok, end.timestamp_millis(), null_mut()),
-                Err(failure) => (Code::from(&failure), -1, give(failure.into())),
+                Err(failure) => (Code::from(&failure), -1, into_raw(failure.into())),
             };
             // SAFETY: the caller's function, called as the header says.
             unsafe { callback(user_data.0, code, end, error) };

@@ -11,10 +11,10 @@ use spuff_core::provider::{
 };
 
 use crate::boundary::{Failure, Outcome, UserData, guard, handle, optional_text, read_grown, text};
+use crate::c_provider::{Foreign, answered};
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::{Code, Error};
-use crate::foreign::{Foreign, answered};
 use crate::instance::{Instance, Instances};
 use crate::price::Price;
 use crate::registry::Registry;

@@ -30,7 +30,7 @@ const ORDER: [&str; 24] = [
     "placement",
     "placed",
     "attempts",
-    "place",
+    "placement_verbs",
     "log",
     "version",
     "vtable",

@@ -17,11 +17,11 @@ use crate::outcome::{AnyOutcome, Outcome};
 use crate::seconds::Seconds;
 use crate::task::Running;
 use crate::watch::Watch;
-use crate::{awaited, blocked, error, logs};
+use crate::{asyncio, error, logs, sync};
 
 /// Who calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Face {
+pub(crate) enum CallMode {
     /// A thread, which blocks.
     Blocking,
     /// A coroutine.
@@ -70,7 +70,7 @@ impl Source for Connected {
 
 /// An operation that is about to run.
 pub(crate) struct Call<S = Connected> {
-    pub(crate) face: Face,
+    pub(crate) mode: CallMode,
     pub(crate) source: Arc<S>,
     pub(crate) subject: Subject,
     pub(crate) timeout: Option<Duration>,
@@ -143,8 +143,8 @@ fn verb<T: Outcome>(work: impl Future<Output = ProviderResult<T>> + Send + 'stat
 }
 
 impl Call {
-    pub(crate) fn new(face: Face, provider: &Connected, operation: &'static str) -> Self {
-        let mut call = Self::over(face, provider.clone(), operation);
+    pub(crate) fn new(mode: CallMode, provider: &Connected, operation: &'static str) -> Self {
+        let mut call = Self::over(mode, provider.clone(), operation);
         call.subject.provider = Some(provider.name().to_string());
         call
     }
@@ -152,25 +152,25 @@ impl Call {
 
 impl<S: Source> Call<S> {
     /// An operation that is no single provider's.
-    pub(crate) fn over(face: Face, source: S, operation: &'static str) -> Self {
+    pub(crate) fn over(mode: CallMode, source: S, operation: &'static str) -> Self {
         let subject = Subject::new(operation);
-        Self { face, source: Arc::new(source), subject, timeout: None, on_progress: None }
+        Self { mode, source: Arc::new(source), subject, timeout: None, on_progress: None }
     }
 
     /// It is about an instance.
-    pub(crate) fn of(mut self, instance_id: &str) -> Self {
+    pub(crate) fn about_instance(mut self, instance_id: &str) -> Self {
         self.subject.instance_id = Some(instance_id.to_string());
         self
     }
 
     /// It ends after that long.
-    pub(crate) fn within(mut self, timeout: Option<Seconds>) -> Self {
+    pub(crate) fn with_timeout(mut self, timeout: Option<Seconds>) -> Self {
         self.timeout = timeout.map(|Seconds(timeout)| timeout);
         self
     }
 
     /// It tells what it sees.
-    pub(crate) fn telling(mut self, on_progress: Option<Py<PyAny>>) -> Self {
+    pub(crate) fn with_progress(mut self, on_progress: Option<Py<PyAny>>) -> Self {
         self.on_progress = on_progress;
         self
     }
@@ -186,14 +186,12 @@ impl<S: Source> Call<S> {
         W: Future<Output = ProviderResult<T>> + Send + 'static,
     {
         logs::follow(py)?;
-        match self.face {
-            Face::Blocking => {
+        match self.mode {
+            CallMode::Blocking => {
                 let telling = self.on_progress.is_some();
-                blocked::run(py, &self.subject, self.on_progress.as_ref(), || {
-                    self.work(telling, verb)
-                })
+                sync::run(py, &self.subject, self.on_progress.as_ref(), || self.work(telling, verb))
             }
-            Face::Asyncio => awaited::coroutine(py, self, verb),
+            CallMode::Asyncio => asyncio::coroutine(py, self, verb),
         }
     }
 
@@ -208,8 +206,8 @@ impl<S: Source> Call<S> {
         W: Future<Output = ProviderResult<T>> + Send + 'static,
     {
         logs::follow(py)?;
-        if self.face == Face::Asyncio {
-            return awaited::watch(py, self, verb);
+        if self.mode == CallMode::Asyncio {
+            return asyncio::watch(py, self, verb);
         }
         let work = py.detach(|| self.work(true, verb).spawned());
         let (work, running) = work.map_err(|failed| error::plain(py, &failed))?;

@@ -3,20 +3,18 @@
 //! | layer | module | contents |
 //! | --- | --- | --- |
 //! | classes | `provider`, `placement`, `registry`, `scope`, `watch`, `simulator`, `suite` | what Python sees: operations, registries, simulated clouds |
-//! | calls | `call`, `blocked`, `awaited`, `task` | one future, run for a thread that blocks or for asyncio |
-//! | callbacks | `foreign`, `guard` | providers written in Python, as the core sees them; calls into Python code |
+//! | calls | `call`, `sync`, `asyncio`, `task` | one future, run for a thread that blocks or for asyncio |
+//! | callbacks | `python_provider`, `guard` | providers written in Python, as the core sees them; calls into Python code |
 //! | values | `instance`, `request`, `image`, `snapshot`, `status`, `timeouts`, `config`, `option`, `progress`, `reap`, `price`, `placed` | the types |
 //! | base | `error`, `outcome`, `fleet`, `logs`, `seconds`, `show` | errors, lists, outcomes of many, the log, durations, `repr` |
 //!
 //! The names and their documentation, for Python, are in `python/spuff`.
 
-mod awaited;
-mod blocked;
+mod asyncio;
 mod call;
 mod config;
 mod error;
 mod fleet;
-mod foreign;
 mod guard;
 mod image;
 mod instance;
@@ -28,6 +26,7 @@ mod placement;
 mod price;
 mod progress;
 mod provider;
+mod python_provider;
 mod reap;
 mod registry;
 mod request;
@@ -39,6 +38,7 @@ mod simulator;
 mod snapshot;
 mod status;
 mod suite;
+mod sync;
 mod task;
 mod timeouts;
 mod watch;
@@ -68,11 +68,9 @@ mod _spuff {
 
     #[pymodule_export]
     use super::{
-        awaited::{Pending, Running, settled_async},
-        blocked::settled,
+        asyncio::{Pending, Running, settled_async},
         config::ProviderConfig,
         error::describe_error,
-        foreign::is_cancelled,
         image::ImageSpec,
         instance::{Address, Instance},
         placed::{Attempt, Placed},
@@ -82,6 +80,7 @@ mod _spuff {
         price::Price,
         progress::Progress,
         provider::{AsyncProvider, Provider, Verbs},
+        python_provider::is_cancelled,
         reap::Reaped,
         registry::{OptionDescription, ProviderDescription, ProviderRegistry},
         request::InstanceRequest,
@@ -89,6 +88,7 @@ mod _spuff {
         snapshot::Snapshot,
         status::InstanceStatus,
         suite::{check_provider, checks},
+        sync::settled,
         timeouts::ProviderTimeouts,
         watch::Watch,
     };

@@ -8,7 +8,7 @@ use spuff_core::Group;
 use spuff_core::placement::{self as core, Placement};
 use spuff_core::provider::{ImageSpec as Image, Price as Cost, ProviderResult};
 
-use crate::call::{Call, Connected, Face, Source, Subject};
+use crate::call::{Call, CallMode, Connected, Source, Subject};
 use crate::fleet::{self, Each};
 use crate::image::ImageSpec;
 use crate::outcome::Outcome;
@@ -166,11 +166,11 @@ impl Outcome for Each<core::Placed> {
     }
 }
 
-type Given = PyResult<Py<PyAny>>;
+type PyOutcome = PyResult<Py<PyAny>>;
 
 /// The two operations, blocking or for asyncio.
 macro_rules! verbs {
-    ($face:expr, $one:ident, $many:ident) => {
+    ($mode:expr, $one:ident, $many:ident) => {
         /// Creates an instance at the first candidate that has capacity.
         #[pyfunction]
         #[pyo3(signature = (
@@ -187,11 +187,11 @@ macro_rules! verbs {
             timeout: Option<Seconds>,
             on_progress: Option<Py<PyAny>>,
             fields: Option<&Bound<'_, PyDict>>,
-        ) -> Given {
+        ) -> PyOutcome {
             let places = Places::read(candidates, max_price, allow_unknown_price)?;
             let request = InstanceRequest::read(request, fields, py)?;
-            let call = Call::over($face, places, "place_instance");
-            call.within(timeout).telling(on_progress).run(py, |placement| async move {
+            let call = Call::over($mode, places, "place_instance");
+            call.with_timeout(timeout).with_progress(on_progress).run(py, |placement| async move {
                 core::place_instance(&placement, &request).await
             })
         }
@@ -216,12 +216,12 @@ macro_rules! verbs {
             timeout: Option<Seconds>,
             on_progress: Option<Py<PyAny>>,
             fields: Option<&Bound<'_, PyDict>>,
-        ) -> Given {
+        ) -> PyOutcome {
             let places = Places::read(candidates, max_price, allow_unknown_price)?;
             let requests = fleet::requests(requests, fields)?;
             let options = fleet::options(concurrency, on_failure, wait_ready)?;
-            let call = Call::over($face, places, "place_instances");
-            call.within(timeout).telling(on_progress).run(py, move |placement| async move {
+            let call = Call::over($mode, places, "place_instances");
+            call.with_timeout(timeout).with_progress(on_progress).run(py, move |placement| async move {
                 let outcomes = core::place_instances(&placement, &requests, options).await;
                 Ok(Each { ids: Vec::new(), outcomes })
             })
@@ -229,5 +229,5 @@ macro_rules! verbs {
     };
 }
 
-verbs!(Face::Blocking, place_instance, place_instances);
-verbs!(Face::Asyncio, place_instance_async, place_instances_async);
+verbs!(CallMode::Blocking, place_instance, place_instances);
+verbs!(CallMode::Asyncio, place_instance_async, place_instances_async);

@@ -10,7 +10,7 @@ use spuff_core::blocking;
 use spuff_core::{OnFailure, create_and_wait, create_instance};
 use spuff_core::{fleet as core, lease};
 
-use crate::call::{Call, Connected, Face};
+use crate::call::{Call, CallMode, Connected};
 use crate::fleet::{self, Each};
 use crate::guard;
 use crate::request::InstanceRequest;
@@ -22,7 +22,7 @@ use crate::{error, reap};
 #[pyclass(frozen, subclass, name = "Verbs", module = "spuff._spuff")]
 pub(crate) struct Verbs {
     provider: Connected,
-    face: Face,
+    mode: CallMode,
 }
 
 /// A provider whose operations block.
@@ -39,14 +39,14 @@ impl Provider {
     }
 
     fn of(py: Python<'_>, provider: Connected) -> PyResult<Py<Self>> {
-        let verbs = Verbs { provider, face: Face::Blocking };
+        let verbs = Verbs { provider, mode: CallMode::Blocking };
         Py::new(py, PyClassInitializer::from(verbs).add_subclass(Self))
     }
 }
 
 impl AsyncProvider {
     fn of(py: Python<'_>, provider: Connected) -> PyResult<Py<Self>> {
-        let verbs = Verbs { provider, face: Face::Asyncio };
+        let verbs = Verbs { provider, mode: CallMode::Asyncio };
         Py::new(py, PyClassInitializer::from(verbs).add_subclass(Self))
     }
 }
@@ -58,11 +58,11 @@ impl Verbs {
     }
 
     fn call(&self, operation: &'static str) -> Call {
-        Call::new(self.face, &self.provider, operation)
+        Call::new(self.mode, &self.provider, operation)
     }
 }
 
-type Given = PyResult<Py<PyAny>>;
+type PyOutcome = PyResult<Py<PyAny>>;
 
 #[pymethods]
 impl Verbs {
@@ -90,16 +90,19 @@ impl Verbs {
         size_: Option<&str>,
         timeout: Option<Seconds>,
         fields: Option<&Bound<'_, PyDict>>,
-    ) -> Given {
+    ) -> PyOutcome {
         let request = InstanceRequest::placed(request, [region_, size_], fields, py)?;
-        let call = self.call("create_instance").within(timeout);
+        let call = self.call("create_instance").with_timeout(timeout);
         call.run(py, |provider| async move { create_instance(&provider, &request).await })
     }
 
     /// Creates an instance and waits until it is ready. One that does not become ready is
     /// destroyed, or with `on_failure="keep"` left as it is. One that existed before, or could not
     /// be polled, is left.
-    #[pyo3(signature = (request=None, region_=None, size_=None, /, *, on_failure="destroy", timeout=None, on_progress=None, **fields))]
+    #[pyo3(signature = (
+        request=None, region_=None, size_=None, /, *, on_failure="destroy", timeout=None,
+        on_progress=None, **fields
+    ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn create_and_wait(
         &self,
@@ -111,7 +114,7 @@ impl Verbs {
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
-    ) -> Given {
+    ) -> PyOutcome {
         let request = InstanceRequest::placed(request, [region_, size_], fields, py)?;
         let on_failure = match on_failure {
             "destroy" => OnFailure::Destroy,
@@ -122,7 +125,7 @@ impl Verbs {
                 )));
             }
         };
-        let call = self.call("create_and_wait").within(timeout).telling(on_progress);
+        let call = self.call("create_and_wait").with_timeout(timeout).with_progress(on_progress);
         call.run(py, move |provider| async move {
             create_and_wait(&provider, &request, on_failure).await
         })
@@ -130,22 +133,22 @@ impl Verbs {
 
     /// Destroys an instance. One that is already gone is no error.
     #[pyo3(signature = (id, *, timeout=None))]
-    fn destroy_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> Given {
-        let call = self.call("destroy_instance").of(&id).within(timeout);
+    fn destroy_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("destroy_instance").about_instance(&id).with_timeout(timeout);
         call.run(py, |provider| async move { provider.destroy_instance(&id).await })
     }
 
     /// Returns one instance, or `None` if it does not exist.
     #[pyo3(signature = (id, *, timeout=None))]
-    fn get_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> Given {
-        let call = self.call("get_instance").of(&id).within(timeout);
+    fn get_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("get_instance").about_instance(&id).with_timeout(timeout);
         call.run(py, |provider| async move { provider.get_instance(&id).await })
     }
 
     /// Every instance that spuff manages, from all pages.
     #[pyo3(signature = (*, timeout=None))]
-    fn list_instances(&self, py: Python<'_>, timeout: Option<Seconds>) -> Given {
-        let call = self.call("list_instances").within(timeout);
+    fn list_instances(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("list_instances").with_timeout(timeout);
         call.run(py, |provider| async move { provider.list_instances().await })
     }
 
@@ -157,8 +160,12 @@ impl Verbs {
         id: String,
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
-    ) -> Given {
-        let call = self.call("wait_ready").of(&id).within(timeout).telling(on_progress);
+    ) -> PyOutcome {
+        let call = self
+            .call("wait_ready")
+            .about_instance(&id)
+            .with_timeout(timeout)
+            .with_progress(on_progress);
         call.run(py, |provider| async move { provider.wait_ready(&id).await })
     }
 
@@ -171,45 +178,48 @@ impl Verbs {
         name: String,
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
-    ) -> Given {
-        let call =
-            self.call("create_snapshot").of(&instance_id).within(timeout).telling(on_progress);
+    ) -> PyOutcome {
+        let call = self
+            .call("create_snapshot")
+            .about_instance(&instance_id)
+            .with_timeout(timeout)
+            .with_progress(on_progress);
         call.run(py, |provider| async move { provider.create_snapshot(&instance_id, &name).await })
     }
 
     /// Every snapshot that spuff manages, from all pages.
     #[pyo3(signature = (*, timeout=None))]
-    fn list_snapshots(&self, py: Python<'_>, timeout: Option<Seconds>) -> Given {
-        let call = self.call("list_snapshots").within(timeout);
+    fn list_snapshots(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("list_snapshots").with_timeout(timeout);
         call.run(py, |provider| async move { provider.list_snapshots().await })
     }
 
     /// Every snapshot that spuff manages, each with its labels.
     #[pyo3(signature = (*, timeout=None))]
-    fn list_labelled_snapshots(&self, py: Python<'_>, timeout: Option<Seconds>) -> Given {
-        let call = self.call("list_labelled_snapshots").within(timeout);
+    fn list_labelled_snapshots(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("list_labelled_snapshots").with_timeout(timeout);
         call.run(py, |provider| async move { provider.list_labelled_snapshots().await })
     }
 
     /// Deletes a snapshot with all that it stores. One that is already gone is no error.
     #[pyo3(signature = (id, *, timeout=None))]
-    fn delete_snapshot(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> Given {
-        let call = self.call("delete_snapshot").within(timeout);
+    fn delete_snapshot(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("delete_snapshot").with_timeout(timeout);
         call.run(py, |provider| async move { provider.delete_snapshot(&id).await })
     }
 
     /// The instance made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`.
     /// `None` when it is certain that there is none.
     #[pyo3(signature = (key, *, timeout=None))]
-    fn resolve(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> Given {
-        let call = self.call("resolve").within(timeout);
+    fn resolve(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("resolve").with_timeout(timeout);
         call.run(py, |provider| async move { provider.resolve(&key).await })
     }
 
     /// The snapshot that was made under the key of an `UnknownOutcomeError`.
     #[pyo3(signature = (key, *, timeout=None))]
-    fn resolve_snapshot(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> Given {
-        let call = self.call("resolve_snapshot").within(timeout);
+    fn resolve_snapshot(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("resolve_snapshot").with_timeout(timeout);
         call.run(py, |provider| async move { provider.resolve_snapshot(&key).await })
     }
 
@@ -221,15 +231,15 @@ impl Verbs {
         id: String,
         labels: HashMap<String, String>,
         timeout: Option<Seconds>,
-    ) -> Given {
-        let call = self.call("set_labels").of(&id).within(timeout);
+    ) -> PyOutcome {
+        let call = self.call("set_labels").about_instance(&id).with_timeout(timeout);
         call.run(py, |provider| async move { provider.set_labels(&id, &labels).await })
     }
 
     /// The SSH keys of the account, as values that a request takes.
     #[pyo3(signature = (*, timeout=None))]
-    fn get_ssh_keys(&self, py: Python<'_>, timeout: Option<Seconds>) -> Given {
-        let call = self.call("get_ssh_keys").within(timeout);
+    fn get_ssh_keys(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("get_ssh_keys").with_timeout(timeout);
         call.run(py, |provider| async move { provider.get_ssh_keys().await })
     }
 
@@ -241,22 +251,28 @@ impl Verbs {
         region: String,
         size: String,
         timeout: Option<Seconds>,
-    ) -> Given {
-        let call = self.call("hourly_price").within(timeout);
+    ) -> PyOutcome {
+        let call = self.call("hourly_price").with_timeout(timeout);
         call.run(py, |provider| async move { provider.hourly_price(&region, &size).await })
     }
 
     /// The instances of an owner, also stopped ones.
     #[pyo3(signature = (owner, *, timeout=None))]
-    fn list_owned(&self, py: Python<'_>, owner: String, timeout: Option<Seconds>) -> Given {
-        let call = self.call("list_owned").within(timeout);
+    fn list_owned(&self, py: Python<'_>, owner: String, timeout: Option<Seconds>) -> PyOutcome {
+        let call = self.call("list_owned").with_timeout(timeout);
         call.run(py, |provider| async move { lease::list_owned(&*provider, &owner).await })
     }
 
     /// Sets the lease of an instance to end that long from now. Returns the end.
     #[pyo3(signature = (id, ttl, *, timeout=None))]
-    fn renew(&self, py: Python<'_>, id: String, ttl: Seconds, timeout: Option<Seconds>) -> Given {
-        let call = self.call("renew").of(&id).within(timeout);
+    fn renew(
+        &self,
+        py: Python<'_>,
+        id: String,
+        ttl: Seconds,
+        timeout: Option<Seconds>,
+    ) -> PyOutcome {
+        let call = self.call("renew").about_instance(&id).with_timeout(timeout);
         call.run(py, move |provider| async move { lease::renew(&*provider, &id, ttl.0).await })
     }
 
@@ -277,11 +293,11 @@ impl Verbs {
         confirm_within: Option<Seconds>,
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
-    ) -> Given {
+    ) -> PyOutcome {
         let which = reap::which(expired, older_than, owner, dry_run, confirm_within);
         let which =
             which.map_err(|error| error::exception(py, &error, &self.call("reap").subject))?;
-        let call = self.call("reap").within(timeout).telling(on_progress);
+        let call = self.call("reap").with_timeout(timeout).with_progress(on_progress);
         call.run(py, |provider| async move { lease::reap(&provider, &which).await })
     }
 
@@ -298,10 +314,10 @@ impl Verbs {
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
-    ) -> Given {
+    ) -> PyOutcome {
         let request = InstanceRequest::placed(request, [region_, size_], fields, py)?;
         Scope::new(&self.provider, What::One(Box::new(request)), timeout, on_progress)
-            .into_python(py, self.face)
+            .into_python(py, self.mode)
     }
 
     /// A context manager over many instances: all are made and waited for at the beginning, and
@@ -315,11 +331,11 @@ impl Verbs {
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
-    ) -> Given {
+    ) -> PyOutcome {
         let (requests, concurrency) =
             (fleet::requests(requests, fields)?, fleet::concurrency(concurrency)?);
         Scope::new(&self.provider, What::Fleet { requests, concurrency }, timeout, on_progress)
-            .into_python(py, self.face)
+            .into_python(py, self.mode)
     }
 
     /// Creates many instances, and waits for them where that is asked for. Gives an `Instance` or
@@ -339,10 +355,10 @@ impl Verbs {
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
-    ) -> Given {
+    ) -> PyOutcome {
         let work =
             fleet::creates(requests, fields, fleet::options(concurrency, on_failure, wait_ready)?)?;
-        self.call("create_instances").within(timeout).telling(on_progress).run(py, work)
+        self.call("create_instances").with_timeout(timeout).with_progress(on_progress).run(py, work)
     }
 
     /// What `create_instances` reports as progress, to be iterated. `result()` gives the outcomes
@@ -361,10 +377,10 @@ impl Verbs {
         wait_ready: bool,
         timeout: Option<Seconds>,
         fields: Option<&Bound<'_, PyDict>>,
-    ) -> Given {
+    ) -> PyOutcome {
         let work =
             fleet::creates(requests, fields, fleet::options(concurrency, on_failure, wait_ready)?)?;
-        self.call("create_instances").within(timeout).watch(py, work)
+        self.call("create_instances").with_timeout(timeout).watch(py, work)
     }
 
     /// Waits until many instances are ready. Gives an `Instance` or an exception for each.
@@ -375,9 +391,12 @@ impl Verbs {
         ids: &Bound<'_, PyAny>,
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
-    ) -> Given {
+    ) -> PyOutcome {
         let ids = fleet::ids(ids)?;
-        self.call("wait_ready_many").within(timeout).telling(on_progress).run(py, fleet::waits(ids))
+        self.call("wait_ready_many")
+            .with_timeout(timeout)
+            .with_progress(on_progress)
+            .run(py, fleet::waits(ids))
     }
 
     /// Destroys many instances; those that are already gone are no error. Gives `None` or an
@@ -390,10 +409,10 @@ impl Verbs {
         concurrency: i64,
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
-    ) -> Given {
+    ) -> PyOutcome {
         let ids = fleet::ids(ids)?;
         let concurrency = fleet::concurrency(concurrency)?;
-        let call = self.call("destroy_instances").within(timeout).telling(on_progress);
+        let call = self.call("destroy_instances").with_timeout(timeout).with_progress(on_progress);
         call.run(py, move |provider| async move {
             let outcomes = core::destroy_instances(&provider, &ids, concurrency).await;
             Ok(Each { ids, outcomes })
@@ -403,17 +422,17 @@ impl Verbs {
     /// What the wait for an instance, or for many, reports as progress, to be iterated. `result()`
     /// gives the instance, or the outcomes, afterwards.
     #[pyo3(signature = (ids, *, timeout=None))]
-    fn watch(&self, py: Python<'_>, ids: &Bound<'_, PyAny>, timeout: Option<Seconds>) -> Given {
+    fn watch(&self, py: Python<'_>, ids: &Bound<'_, PyAny>, timeout: Option<Seconds>) -> PyOutcome {
         if let Ok(id) = ids.extract::<String>() {
-            let call = self.call("wait_ready").of(&id).within(timeout);
+            let call = self.call("wait_ready").about_instance(&id).with_timeout(timeout);
             return call.watch(py, |provider| async move { provider.wait_ready(&id).await });
         }
         let ids = fleet::ids(ids)?;
-        self.call("wait_ready_many").within(timeout).watch(py, fleet::waits(ids))
+        self.call("wait_ready_many").with_timeout(timeout).watch(py, fleet::waits(ids))
     }
 
     fn __repr__(&self) -> String {
-        let class = if self.face == Face::Blocking { "Provider" } else { "AsyncProvider" };
+        let class = if self.mode == CallMode::Blocking { "Provider" } else { "AsyncProvider" };
         format!("<spuff.{class} {}>", self.provider.name())
     }
 }
@@ -438,7 +457,7 @@ impl Provider {
     /// Waits for the background work of this provider's calls.
     #[pyo3(signature = (*_raised))]
     fn __exit__(slf: &Bound<'_, Self>, _raised: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
-        crate::blocked::settled_of(slf.py(), &slf.as_super().get().provider)
+        crate::sync::settled_of(slf.py(), &slf.as_super().get().provider)
     }
 }
 
@@ -468,6 +487,6 @@ impl AsyncProvider {
         slf: &Bound<'_, Self>,
         _raised: &Bound<'_, pyo3::types::PyTuple>,
     ) -> PyResult<Py<PyAny>> {
-        crate::awaited::settled_of(slf.py(), &slf.as_super().get().provider)
+        crate::asyncio::settled_of(slf.py(), &slf.as_super().get().provider)
     }
 }

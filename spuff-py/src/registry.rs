@@ -12,13 +12,13 @@ use spuff_core::provider::{
     self, Capabilities, ErrorKind, ProviderFactory, ProviderResult, ProviderType,
 };
 
-use crate::blocked;
 use crate::config::ProviderConfig;
 use crate::error;
-use crate::foreign::Factory;
 use crate::guard;
 use crate::provider::Provider;
+use crate::python_provider::Factory;
 use crate::show::Shown;
+use crate::sync;
 use crate::timeouts::ProviderTimeouts;
 
 /// The providers that can be used, by name. A registry is a value: what is registered in one is in
@@ -114,7 +114,7 @@ impl ProviderRegistry {
     }
 
     fn made(slf: &Bound<'_, Self>, made: blocking::Provider) -> PyResult<Py<Provider>> {
-        blocked::settle_at_exit(slf.py())?;
+        sync::settle_at_exit(slf.py())?;
         Provider::new(slf.py(), made)
     }
 

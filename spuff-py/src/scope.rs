@@ -16,11 +16,11 @@ use spuff_core::provider::{InstanceRequest as Request, Provider, ProviderError, 
 use spuff_core::{FleetError, with_instance, with_instances};
 use tokio::sync::oneshot;
 
-use crate::blocked;
-use crate::call::{Call, Connected, Face, Subject};
+use crate::call::{Call, CallMode, Connected, Subject};
 use crate::error::Raised;
 use crate::outcome::{AnyOutcome, Failure, Outcome};
 use crate::seconds::Seconds;
+use crate::sync;
 use crate::task::{Ends, Task, until_exit};
 
 /// Instances that are made at the beginning of a `with`, and destroyed at its end.
@@ -123,9 +123,9 @@ impl<M: Outcome> Outcome for Begun<M> {
     fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
         drop(self.place.swap(Some(self.held)));
         until_exit(&self.place);
-        if blocked::is_over(py)? {
+        if sync::is_over(py)? {
             self.place.end();
-            return Err(blocked::over(subject));
+            return Err(sync::over(subject));
         }
         self.made.into_python(py, subject)
     }
@@ -142,21 +142,21 @@ impl Scope {
         Self { provider: provider.clone(), what, timeout, on_progress, held: Arc::default() }
     }
 
-    pub(crate) fn into_python(self, py: Python<'_>, face: Face) -> PyResult<Py<PyAny>> {
-        match face {
-            Face::Blocking => Ok(Py::new(py, BlockingScope(self))?.into_any()),
-            Face::Asyncio => Ok(Py::new(py, AsyncScope(self))?.into_any()),
+    pub(crate) fn into_python(self, py: Python<'_>, mode: CallMode) -> PyResult<Py<PyAny>> {
+        match mode {
+            CallMode::Blocking => Ok(Py::new(py, BlockingScope(self))?.into_any()),
+            CallMode::Asyncio => Ok(Py::new(py, AsyncScope(self))?.into_any()),
         }
     }
 
-    fn begin(&self, py: Python<'_>, face: Face) -> PyResult<Py<PyAny>> {
+    fn begin(&self, py: Python<'_>, mode: CallMode) -> PyResult<Py<PyAny>> {
         match &self.what {
             What::One(request) => {
                 let request = request.clone();
                 let id = |machine: &ProviderInstance| Some(machine.id.clone());
                 self.open(
                     py,
-                    Call::new(face, &self.provider, "create_and_wait"),
+                    Call::new(mode, &self.provider, "create_and_wait"),
                     id,
                     |provider, block| async move {
                         with_instance::<_, Unwell<ProviderError>, _>(
@@ -173,7 +173,7 @@ impl Scope {
                 let concurrency = *concurrency;
                 self.open(
                     py,
-                    Call::new(face, &self.provider, "create_instances"),
+                    Call::new(mode, &self.provider, "create_instances"),
                     |_| None,
                     move |provider, block| async move {
                         with_instances::<_, Unwell<FleetError>, _>(
@@ -203,8 +203,8 @@ impl Scope {
         E: Failure,
         W: Future<Output = Result<(), Unwell<E>>> + Send + 'static,
     {
-        let call = call.within(self.timeout.map(Seconds));
-        let call = call.telling(self.on_progress.as_ref().map(|told| told.clone_ref(py)));
+        let call = call.with_timeout(self.timeout.map(Seconds));
+        let call = call.with_progress(self.on_progress.as_ref().map(|told| told.clone_ref(py)));
         let place = self.held.clone();
         let raised = call.subject.raised.clone();
         let group = self.provider.group.carrying(raised.clone());
@@ -227,7 +227,7 @@ impl Scope {
     fn finish(
         &self,
         py: Python<'_>,
-        face: Face,
+        mode: CallMode,
         raised: &Bound<'_, PyTuple>,
     ) -> PyResult<Py<PyAny>> {
         let held = self.held.swap(None);
@@ -236,9 +236,9 @@ impl Scope {
             What::One(_) => "destroy_instance",
             What::Fleet { .. } => "destroy_instances",
         };
-        let mut call = Call::new(face, &self.provider, operation);
+        let mut call = Call::new(mode, &self.provider, operation);
         if let Some(id) = held.as_ref().and_then(|held| held.id.as_deref()) {
-            call = call.of(id);
+            call = call.about_instance(id);
         }
         if let Some(held) = &held {
             call.subject.raised = held.raised.clone();
@@ -274,12 +274,12 @@ impl BlockingScope {
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.0.begin(py, Face::Blocking)
+        self.0.begin(py, CallMode::Blocking)
     }
 
     #[pyo3(signature = (*raised))]
     fn __exit__(&self, py: Python<'_>, raised: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
-        self.0.finish(py, Face::Blocking, raised)
+        self.0.finish(py, CallMode::Blocking, raised)
     }
 }
 
@@ -290,11 +290,11 @@ impl AsyncScope {
     }
 
     fn __aenter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.0.begin(py, Face::Asyncio)
+        self.0.begin(py, CallMode::Asyncio)
     }
 
     #[pyo3(signature = (*raised))]
     fn __aexit__(&self, py: Python<'_>, raised: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
-        self.0.finish(py, Face::Asyncio, raised)
+        self.0.finish(py, CallMode::Asyncio, raised)
     }
 }

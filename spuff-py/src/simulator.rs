@@ -13,11 +13,11 @@ use serde::Serialize;
 use spuff_core::blocking::ProviderRegistry;
 use spuff_core::simulator::{self, Clock, FaultId, FaultRule, Options, Route, Timings};
 
-use crate::blocked;
 use crate::config::ProviderConfig;
 use crate::error;
 use crate::provider::Provider;
 use crate::seconds::Seconds;
+use crate::sync;
 use crate::timeouts::ProviderTimeouts;
 
 /// Three simulated clouds on the loopback interface: what `spuff.simulator.Cloud` stands on.
@@ -156,7 +156,7 @@ impl Cloud {
         {
             return Ok(());
         }
-        let settled = blocked::settle_before_close(py);
+        let settled = sync::settle_before_close(py);
         let cloud = self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
         py.detach(|| drop(cloud));
         settled
@@ -184,7 +184,7 @@ impl Cloud {
         }
         config.options.extend(given.options);
         let made = ProviderRegistry::with_defaults().connect(name, config);
-        blocked::settle_at_exit(py)?;
+        sync::settle_at_exit(py)?;
         Provider::new(py, made.map_err(|error| error::plain(py, &error))?)
     }
 

@@ -6,13 +6,13 @@ use pyo3::prelude::*;
 use spuff_core::conformance::{self, Report, Subject};
 use spuff_core::provider::{Capabilities, ProviderConfig as Config};
 
-use crate::blocked;
 use crate::call::{self, Work};
 use crate::config::ProviderConfig;
-use crate::foreign::Factory;
 use crate::outcome::Outcome;
+use crate::python_provider::Factory;
 use crate::request::InstanceRequest;
 use crate::seconds::Seconds;
+use crate::sync;
 
 /// A report as JSON, and as a table.
 struct Found(Report);
@@ -82,7 +82,7 @@ pub(crate) fn check_provider(
     };
     let about =
         call::Subject { provider: Some(name.to_string()), ..call::Subject::new("check_provider") };
-    blocked::run(py, &about, None, || Work::silent(suite))
+    sync::run(py, &about, None, || Work::silent(suite))
 }
 
 /// The names of the checks.

@@ -15,10 +15,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use spuff_core::Step;
 
-use crate::blocked::{self, Signals};
 use crate::call::{Subject, Work};
 use crate::outcome::Outcome;
 use crate::progress;
+use crate::sync::{self, Signals};
 use crate::task::Running;
 
 /// A call, to be iterated.
@@ -69,7 +69,7 @@ impl Watch {
             }
         };
         let mut work = taken?;
-        let next = blocked::next(py, &mut work, &mut Signals::default(), &self.subject);
+        let next = sync::next(py, &mut work, &mut Signals::default(), &self.subject);
         let outcome = match next {
             Ok(Step::Progress(seen)) => {
                 let mut state = self.state();
@@ -78,10 +78,10 @@ impl Watch {
                     return Ok(Some(progress::Progress(seen)));
                 }
                 drop(state);
-                Err(blocked::closed(py, &self.subject))
+                Err(sync::closed(py, &self.subject))
             }
             Ok(Step::Done(outcome)) => match self.swap(State::Turns) {
-                State::Closed => Err(blocked::closed(py, &self.subject)),
+                State::Closed => Err(sync::closed(py, &self.subject)),
                 _ => outcome.into_python(py, &self.subject),
             },
             Err(interruption) => Err(interruption),
@@ -115,7 +115,7 @@ impl Watch {
     /// Ends the operation, and what it has made, if its outcome was not taken yet. Any thread may,
     /// and a handler of a signal: a turn that is in progress ends with a `CancelledError`.
     fn close(&self, py: Python<'_>) {
-        let cancelled = blocked::closed(py, &self.subject);
+        let cancelled = sync::closed(py, &self.subject);
         let before = {
             let mut state = self.state();
             match &*state {

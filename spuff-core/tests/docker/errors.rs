@@ -217,7 +217,7 @@ async fn a_full_disk() {
     assert!(
         matches!(
             &error,
-            ProviderError::QuotaExceeded { resource, message }
+            ProviderError::QuotaExceeded { resource, message, .. }
                 if resource == "disk" && message.contains("prune")
         ),
         "{error:?}"

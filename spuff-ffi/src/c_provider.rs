@@ -11,7 +11,7 @@ use spuff_core::provider::{
     ProviderResult, Snapshot as CoreSnapshot,
 };
 
-use crate::boundary::{UserData, c_pairs, c_text, kind_of, take};
+use crate::boundary::{UserData, c_pairs, c_text, from_raw, kind_from_code};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
@@ -28,13 +28,13 @@ pub(crate) fn answered(
     code: i32,
     mut error: *mut Error,
 ) -> ProviderResult<()> {
-    let told = take(&raw mut error).map(Error::into_parts);
+    let told = from_raw(&raw mut error).map(Error::into_parts);
     if code == Code::Ok as i32 {
         return Ok(());
     }
     let silent = || {
         let mut parts = ErrorParts::new(
-            kind_of(code),
+            kind_from_code(code),
             format!("{verb} of {provider} returned {code} without an error"),
         );
         // What its kind shows in place of a message.
@@ -146,7 +146,7 @@ impl Foreign {
         let mut error = null_mut();
         let cancel = Cancel(cancel.clone());
         let code = call(self.state.0, &raw const cancel, &raw mut out, &raw mut error);
-        let made = take(&raw mut out);
+        let made = from_raw(&raw mut out);
         match answered(self.name, verb, code, error) {
             Ok(()) => Ok(made),
             Err(error) => Err(Beside { error, made }),

@@ -13,10 +13,10 @@ use pyo3::sync::PyOnceLock;
 use spuff_core::provider::ProviderResult;
 use spuff_core::{Group, Progress};
 
-use crate::blocked::{self, settling};
 use crate::call::{Call, Connected, Source, Subject, Work};
 use crate::guard::{self, Arguments};
 use crate::outcome::Outcome;
+use crate::sync::{self, settling};
 use crate::{error, progress, task};
 
 type Begin = Box<dyn FnOnce() -> Work + Send>;
@@ -45,7 +45,7 @@ impl Pending {
 impl Pending {
     /// The error of one that was closed.
     fn cancelled(&self, py: Python<'_>) -> Py<PyAny> {
-        blocked::closed(py, &self.subject).into_value(py).into_any()
+        sync::closed(py, &self.subject).into_value(py).into_any()
     }
 
     /// Runs the operation, reports the outcome to a future of the event loop, and progress to
@@ -58,8 +58,8 @@ impl Pending {
         future: Py<PyAny>,
         on_progress: Option<Py<PyAny>>,
     ) -> PyResult<Running> {
-        if blocked::is_over(py)? {
-            return Err(blocked::over(&self.subject));
+        if sync::is_over(py)? {
+            return Err(sync::over(&self.subject));
         }
         let begin = self.begin.lock().unwrap_or_else(PoisonError::into_inner).take();
         let begin = begin.ok_or_else(|| PyRuntimeError::new_err("an operation runs once"))?;
@@ -162,7 +162,7 @@ where
     guard::call(&guard::import(py, "spuff._asyncio", "Watch")?, (pending,)).map(Bound::unbind)
 }
 
-/// As [`blocked::settled`](crate::blocked::settled), for asyncio.
+/// As [`sync::settled`](crate::sync::settled), for asyncio.
 #[pyfunction]
 pub(crate) fn settled_async(py: Python<'_>) -> PyResult<Py<PyAny>> {
     settles(py, Subject::new("settled"), None)

@@ -20,7 +20,7 @@ use spuff_core::{Group, Step, blocking};
 use crate::call::{Connected, Given, Subject, Work};
 use crate::outcome::{Failure, Outcome};
 use crate::task::Ends;
-use crate::{foreign, guard, progress, task};
+use crate::{guard, progress, python_provider, task};
 
 /// How often the main thread looks for signals.
 const TICK: Duration = Duration::from_millis(50);
@@ -91,7 +91,7 @@ impl Visit {
     fn begin() -> Option<Self> {
         let here = u64::from(process::id()) << 32;
         let one_more = |visits| Some(Self::count(visits, here) + here + 1);
-        (!foreign::is_inside()).then(|| {
+        (!python_provider::is_inside()).then(|| {
             // It always gives a number.
             let _ = VISITS.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
             Self(here)
@@ -142,7 +142,7 @@ pub(crate) fn next(
     subject: &Subject,
 ) -> PyResult<Step<Given>> {
     // What a provider's method calls belongs to the operation that has called the method.
-    let mut may_end = !foreign::is_inside();
+    let mut may_end = !python_provider::is_inside();
     loop {
         let ticks = signals.0 != Some(false);
         match py.detach(|| step(work, ticks, may_end)) {
@@ -305,7 +305,9 @@ fn settle_within(py: Python<'_>, limit: Duration) -> PyResult<Settled> {
 
 /// Whether Python ends, on a thread that it does not wait for.
 pub(crate) fn is_over(py: Python<'_>) -> PyResult<bool> {
-    Ok(ending().is_cancelled() && !foreign::is_inside() && !Signals::default().are_here(py)?)
+    Ok(ending().is_cancelled()
+        && !python_provider::is_inside()
+        && !Signals::default().are_here(py)?)
 }
 
 /// What ends a thread that Python does not wait for, in the middle of an operation: quietly.

@@ -10,9 +10,3 @@ instrumented() { # sanitizer
     cargo build --quiet -p spuff-ffi --lib --target "$host" --target-dir "$target/sanitize-$1" || return 1
   echo "$target/sanitize-$1/$host/debug/libspuff.a"
 }
-
-# cargo-c, built without optimising: it runs once.
-cargo_c() {
-  CARGO_PROFILE_RELEASE_OPT_LEVEL=0 cargo install --quiet --locked --root "$target/cargo-c" --target-dir "$target/cargo-c-build" \
-    "cargo-c@0.10.24" && rm -rf "$target/cargo-c-build"
-}

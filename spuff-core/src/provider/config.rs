@@ -46,8 +46,8 @@ pub struct InstanceRequest {
     /// never adds all keys of the account.
     ///
     /// If the form of a value is ambiguous, the provider looks it up: a key's name may be all
-    /// digits. A value that matches two keys fails with [`ProviderError::InvalidConfig`], which
-    /// names both.
+    /// digits. A value that matches two keys fails with
+    /// [`InvalidConfig`](super::ProviderError::InvalidConfig), which names both.
     pub ssh_keys: Vec<String>,
     /// The caller's own key for exactly one instance. The same request under the same key returns
     /// the same instance: after a timeout, concurrently, through another provider of the account,

@@ -1,7 +1,7 @@
-/* A hundred machines at once, with a line that shows how far they are, and their end: also after a failure and Ctrl-C.
+/* Creates a hundred instances at once, shows their phases, and destroys them, even after a failure or Ctrl-C.
  *
- *     fleet [COUNT]                                a simulated Hetzner Cloud inside this process: nothing to pay
- *     HETZNER_TOKEN=... fleet 3 hetzner fsn1 cx22  real machines
+ *     fleet [COUNT]                                a simulated Hetzner Cloud inside this process, which costs nothing
+ *     HETZNER_TOKEN=... fleet 3 hetzner fsn1 cx22  real instances
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -14,7 +14,7 @@
 
 enum { PHASES = SPUFF_PHASE_FAILED + 1 };
 
-/* How far each machine is, and how many are how far. */
+/* The phase of each instance, and the number of instances in each phase. */
 struct display {
     int32_t *phases;
     size_t counts[PHASES];
@@ -33,20 +33,20 @@ static void show(struct display *display) {
     display->is_shown = true;
 }
 
-/* On a terminal every change is shown, elsewhere what there is twice a second. */
-static void on_progress(void *data, const spuff_progress *seen) {
+/* A terminal shows every change; other output gets a line twice a second. */
+static void on_progress(void *data, const spuff_progress *event) {
     struct display *display = data;
-    if (seen->phase == SPUFF_PHASE_PENDING || seen->phase >= PHASES || seen->index < 0) return;
-    int32_t *phase = &display->phases[seen->index];
+    if (event->phase == SPUFF_PHASE_PENDING || event->phase >= PHASES || event->index < 0) return;
+    int32_t *phase = &display->phases[event->index];
     display->counts[*phase]--;
-    display->counts[seen->phase]++;
-    *phase = seen->phase;
-    display->elapsed_ms = seen->elapsed_ms;
+    display->counts[event->phase]++;
+    *phase = event->phase;
+    display->elapsed_ms = event->elapsed_ms;
     display->is_shown = false;
-    if (display->on_terminal || seen->elapsed_ms >= display->shown_ms + 500) show(display);
+    if (display->on_terminal || event->elapsed_ms >= display->shown_ms + 500) show(display);
 }
 
-/* A display of so many machines that are all that far. */
+/* A display of `count` instances, all in one phase. */
 static struct display display_of(size_t count, spuff_phase phase) {
     struct display display = {.phases = calloc(count + 1, sizeof *display.phases), .on_terminal = isatty(STDOUT_FILENO) == 1};
     if (!display.phases) abort();
@@ -62,7 +62,7 @@ static void display_end(struct display *display) {
     free(display->phases);
 }
 
-/* Prints why a call has failed, and what to do about it. */
+/* Prints why a call failed, and what to do about it. */
 static bool failed(const char *step, spuff_code code, spuff_error **error) {
     if (code == SPUFF_OK) return false;
     fprintf(stderr, "%s: %s\n  %s\n", step, spuff_error_text(*error), spuff_code_advice(code));
@@ -70,12 +70,12 @@ static bool failed(const char *step, spuff_code code, spuff_error **error) {
     return true;
 }
 
-/* How many have not failed; tells of the others. */
+/* Returns how many have not failed, and prints the errors of the others. */
 static size_t good(const char *step, const spuff_outcomes *outcomes) {
     size_t good = 0;
     for (size_t at = 0; at < spuff_outcomes_count(outcomes); at++) {
         const spuff_error *failure = spuff_outcomes_error(outcomes, at);
-        if (failure) fprintf(stderr, "%s, machine %zu: %s\n", step, at, spuff_error_text(failure));
+        if (failure) fprintf(stderr, "%s, instance %zu: %s\n", step, at, spuff_error_text(failure));
         else good++;
     }
     return good;
@@ -86,13 +86,13 @@ static spuff_code ask_for(size_t number, const char *region, const char *size, s
     snprintf(name, sizeof name, "fleet-%zu", number);
     snprintf(owner, sizeof owner, "fleet-%ld", (long)getpid());
     spuff_code code = spuff_request_new(name, region, size, request, error);
-    /* Should this program not come to its end, whoever reaps knows what is its, and when it is over. */
+    /* If this program is killed, `reap` finds its instances by their owner or by their expired lease. */
     if (code == SPUFF_OK) code = spuff_request_set_owner(*request, owner, error);
     if (code == SPUFF_OK) code = spuff_request_set_ttl_seconds(*request, 3600, error);
     return code;
 }
 
-/* Starts the machines and waits for them. NULL when it was cancelled: then nothing is left of them. */
+/* Creates the instances and waits for them. Returns NULL if it was cancelled: then spuff destroys what it has created. */
 static spuff_outcomes *start(const spuff_provider *provider, size_t count, const char *region, const char *size,
                              const spuff_cancel *cancel) {
     spuff_request **requests = calloc(count + 1, sizeof *requests);
@@ -114,29 +114,29 @@ static spuff_outcomes *start(const spuff_provider *provider, size_t count, const
     return outcomes;
 }
 
-/* Ends all machines of a fleet, and what goes on in the background. */
-static size_t end(const spuff_provider *provider, const spuff_outcomes *fleet) {
+/* Destroys all instances of a fleet, and waits for the background tasks. */
+static size_t destroy(const spuff_provider *provider, const spuff_outcomes *fleet) {
     const char **ids = calloc(spuff_outcomes_count(fleet) + 1, sizeof *ids);
     spuff_outcomes *ends = NULL;
     spuff_error *error = NULL;
     size_t count = 0;
     if (!ids) abort();
     for (size_t at = 0; at < spuff_outcomes_count(fleet); at++) {
-        const spuff_instance *machine = spuff_outcomes_instance(fleet, at);
-        if (machine) ids[count++] = spuff_instance_id(machine);
+        const spuff_instance *instance = spuff_outcomes_instance(fleet, at);
+        if (instance) ids[count++] = spuff_instance_id(instance);
     }
     struct display display = display_of(count, SPUFF_PHASE_READY);
     spuff_observer observer = {.size = sizeof observer, .progress = on_progress, .user_data = &display};
     failed("destroy", spuff_provider_destroy_instances(provider, ids, count, 0, NULL, &observer, &ends, &error), &error);
     display_end(&display);
     failed("settled", spuff_settled(NULL, &error), &error);
-    const size_t ended = good("it still exists and costs money", ends);
+    const size_t destroyed = good("it still exists and costs money", ends);
     spuff_outcomes_free(&ends);
     free(ids);
-    return ended;
+    return destroyed;
 }
 
-/* Ctrl-C is taken by a thread that waits for it, since little may be called in a signal handler. */
+/* A thread waits for Ctrl-C, since a signal handler may call very few functions. */
 static void *watch_for_interrupts(void *cancel) {
     sigset_t interrupt;
     sigemptyset(&interrupt);
@@ -149,10 +149,10 @@ static void *watch_for_interrupts(void *cancel) {
 int main(int arguments_count, char **arguments) {
     const size_t count = arguments_count > 1 ? strtoul(arguments[1], NULL, 10) : 100;
     if (count == 0 || (arguments_count > 2 && arguments_count != 5)) {
-        fprintf(stderr, "give how many machines, and for real ones a provider, a region and a size\n");
+        fprintf(stderr, "usage: fleet [COUNT [PROVIDER REGION SIZE]]\n");
         return 2;
     }
-    /* Before there is any other thread: each begins with this, and an interrupt waits for whoever waits for it. */
+    /* Block SIGINT before any other thread starts: each inherits the mask, and only sigwait receives the signal. */
     sigset_t interrupt;
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
@@ -170,7 +170,7 @@ int main(int arguments_count, char **arguments) {
         name = arguments[2], region = arguments[3], size = arguments[4];
         code = spuff_registry_from_env(registry, name, &provider, &error);
     } else {
-        puts("a simulated Hetzner Cloud inside this process, whose time goes 30 times as fast");
+        puts("a simulated Hetzner Cloud inside this process, whose time passes 30 times as fast");
         spuff_cloud_options options = {.size = sizeof options, .speed = 30};
         code = spuff_cloud_start(&options, &cloud, &error);
         if (code == SPUFF_OK) code = spuff_cloud_config(cloud, name, &config, &error);
@@ -189,8 +189,8 @@ int main(int arguments_count, char **arguments) {
 
     spuff_outcomes *fleet = start(provider, count, region, size, cancel);
     const size_t ready = good("it has not become ready", fleet);
-    const size_t ended = end(provider, fleet);
-    printf("%zu of %zu were ready, %zu are ended\n", ready, count, ended);
+    const size_t destroyed = destroy(provider, fleet);
+    printf("%zu of %zu were ready, %zu are destroyed\n", ready, count, destroyed);
     spuff_outcomes_free(&fleet);
     if (watches) {
         pthread_cancel(watcher);
@@ -207,5 +207,5 @@ int main(int arguments_count, char **arguments) {
     spuff_provider_free(&provider);
     spuff_cancel_free(&cancel);
     spuff_cloud_free(&cloud);
-    return ready == count && ended == count && left == 0 ? 0 : 1;
+    return ready == count && destroyed == count && left == 0 ? 0 : 1;
 }

@@ -1,10 +1,10 @@
-/* The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
+/* The whole life of an instance: create, wait, list, snapshot, restore from the snapshot, destroy.
  *
- *     lifecycle                      a simulated Hetzner Cloud inside this process: nothing to pay
+ *     lifecycle                      a simulated Hetzner Cloud inside this process, which costs nothing
  *     lifecycle --provider docker    containers of Docker or Podman on this computer
- *     HETZNER_TOKEN=... lifecycle --provider hetzner --region fsn1 --size cx22      real machines
+ *     HETZNER_TOKEN=... lifecycle --provider hetzner --region fsn1 --size cx22      real instances
  *
- * What it starts is ended also after a failure or Ctrl-C.
+ * It destroys what it has created, even after a failure or Ctrl-C.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -21,7 +21,7 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Prints why a call has failed, and what to do about it. */
+/* Prints why a call failed, and what to do about it. */
 static bool failed(const char *step, spuff_code code, spuff_error **error) {
     if (code == SPUFF_OK) return false;
     fprintf(stderr, "%s: %s\n  %s\n", step, spuff_error_text(*error), spuff_code_advice(code));
@@ -29,12 +29,12 @@ static bool failed(const char *step, spuff_code code, spuff_error **error) {
     return true;
 }
 
-static void on_progress(void *data, const spuff_progress *seen) {
+static void on_progress(void *data, const spuff_progress *event) {
     (void)data;
-    printf("  %8.2f s  %s %s\n", (double)seen->elapsed_ms / 1000, seen->id, seen->state);
+    printf("  %8.2f s  %s %s\n", (double)event->elapsed_ms / 1000, event->id, event->state);
 }
 
-/* What is asked for; empty is the provider's own. */
+/* The request; an empty string takes the provider's default. */
 struct options {
     const char *provider, *region, *size, *image;
 };
@@ -51,50 +51,50 @@ static bool read_options(int count, char **arguments, struct options *options) {
     return count % 2 == 1;
 }
 
-/* What exists because of this run. */
+/* The resources that this run has created. */
 struct life {
     spuff_provider *provider;
     spuff_cancel *cancel;
-    char machines[2][128];
+    char instances[2][128];
     char snapshot[128];
 };
 
-/* Starts a machine and waits for it; its id is kept as soon as it is known. */
-static bool start(struct life *life, int place, const char *name, const struct options *options, const char *image) {
+/* Creates an instance and waits for it. It stores the id as soon as it is known. */
+static bool start(struct life *life, int slot, const char *name, const struct options *options, const char *image) {
     spuff_observer observer = {.size = sizeof observer, .progress = on_progress};
     spuff_request *request = NULL;
-    spuff_instance *machine = NULL;
+    spuff_instance *instance = NULL;
     spuff_error *error = NULL;
     spuff_code code = spuff_request_new(name, options->region, options->size, &request, &error);
     if (code == SPUFF_OK) code = spuff_request_set_image(request, image, &error);
-    if (code == SPUFF_OK) code = spuff_provider_create_instance(life->provider, request, life->cancel, &machine, &error);
+    if (code == SPUFF_OK) code = spuff_provider_create_instance(life->provider, request, life->cancel, &instance, &error);
     spuff_request_free(&request);
     if (failed("create", code, &error)) return false;
-    snprintf(life->machines[place], sizeof life->machines[place], "%s", spuff_instance_id(machine));
-    spuff_instance_free(&machine);
-    printf("created     %s\n", life->machines[place]);
+    snprintf(life->instances[slot], sizeof life->instances[slot], "%s", spuff_instance_id(instance));
+    spuff_instance_free(&instance);
+    printf("created     %s\n", life->instances[slot]);
 
-    code = spuff_provider_wait_ready(life->provider, life->machines[place], life->cancel, &observer, &machine, &error);
+    code = spuff_provider_wait_ready(life->provider, life->instances[slot], life->cancel, &observer, &instance, &error);
     if (failed("wait", code, &error)) return false;
-    printf("ready       %s is %s at %s\n", spuff_instance_id(machine), spuff_instance_status_word(machine),
-           spuff_instance_ip(machine));
-    spuff_instance_free(&machine);
+    printf("ready       %s is %s at %s\n", spuff_instance_id(instance), spuff_instance_status_word(instance),
+           spuff_instance_ip(instance));
+    spuff_instance_free(&instance);
     return true;
 }
 
 static bool live(struct life *life, const struct options *options) {
-    spuff_instances *machines = NULL;
+    spuff_instances *instances = NULL;
     spuff_snapshot *snapshot = NULL;
     spuff_error *error = NULL;
     if (!start(life, 0, "spuff-c", options, options->image)) return false;
 
-    if (failed("list", spuff_provider_list_instances(life->provider, life->cancel, &machines, &error), &error)) return false;
-    printf("listed      %zu managed by spuff\n", spuff_instances_count(machines));
-    spuff_instances_free(&machines);
+    if (failed("list", spuff_provider_list_instances(life->provider, life->cancel, &instances, &error), &error)) return false;
+    printf("listed      %zu managed by spuff\n", spuff_instances_count(instances));
+    spuff_instances_free(&instances);
     if (!spuff_provider_supports_snapshots(life->provider)) return true;
 
     spuff_code code =
-        spuff_provider_create_snapshot(life->provider, life->machines[0], "spuff-c", life->cancel, NULL, &snapshot, &error);
+        spuff_provider_create_snapshot(life->provider, life->instances[0], "spuff-c", life->cancel, NULL, &snapshot, &error);
     if (failed("snapshot", code, &error)) return false;
     snprintf(life->snapshot, sizeof life->snapshot, "%s", spuff_snapshot_id(snapshot));
     spuff_snapshot_free(&snapshot);
@@ -105,15 +105,15 @@ static bool live(struct life *life, const struct options *options) {
     return start(life, 1, "spuff-c-restored", options, image);
 }
 
-/* Ends all that exists; one that cannot be ended does not keep the others alive. */
+/* Destroys all instances and deletes the snapshot. One failure does not stop the rest. */
 static bool end(struct life *life) {
     spuff_error *error = NULL;
     bool ended = true;
-    for (int place = 1; place >= 0; place--) {
-        if (!life->machines[place][0]) continue;
-        spuff_code code = spuff_provider_destroy_instance(life->provider, life->machines[place], NULL, &error);
-        if (failed("a machine still exists, and may cost money", code, &error)) ended = false;
-        else printf("destroyed   %s\n", life->machines[place]);
+    for (int slot = 1; slot >= 0; slot--) {
+        if (!life->instances[slot][0]) continue;
+        spuff_code code = spuff_provider_destroy_instance(life->provider, life->instances[slot], NULL, &error);
+        if (failed("an instance still exists, and may cost money", code, &error)) ended = false;
+        else printf("destroyed   %s\n", life->instances[slot]);
     }
     if (life->snapshot[0]) {
         spuff_code code = spuff_provider_delete_snapshot(life->provider, life->snapshot, NULL, &error);
@@ -123,7 +123,7 @@ static bool end(struct life *life) {
     return !failed("settled", spuff_settled(NULL, &error), &error) && ended;
 }
 
-/* Ctrl-C is taken by a thread that waits for it, since little may be called in a signal handler. */
+/* A thread waits for Ctrl-C, since a signal handler may call very few functions. */
 static void *watch_for_interrupts(void *data) {
     struct life *life = data;
     sigset_t interrupt;
@@ -137,10 +137,10 @@ static void *watch_for_interrupts(void *data) {
 int main(int count, char **arguments) {
     struct options options = {.region = "", .size = "", .image = "ubuntu:24.04"};
     if (!read_options(count, arguments, &options)) {
-        fprintf(stderr, "give --provider, --region, --size and --image, each with a value, or nothing\n");
+        fprintf(stderr, "usage: lifecycle [--provider NAME] [--region REGION] [--size SIZE] [--image IMAGE]\n");
         return 2;
     }
-    /* Before there is any other thread: each begins with this, and an interrupt waits for whoever waits for it. */
+    /* Block SIGINT before any other thread starts: each inherits the mask, and only sigwait receives the signal. */
     sigset_t interrupt;
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
@@ -155,7 +155,7 @@ int main(int count, char **arguments) {
     if (options.provider) {
         code = spuff_registry_from_env(registry, options.provider, &life.provider, &error);
     } else {
-        puts("a simulated Hetzner Cloud inside this process, with no machine behind it and nothing to pay");
+        puts("a simulated Hetzner Cloud inside this process, with no computer behind it and nothing to pay");
         options.provider = "hetzner", options.region = "fsn1", options.size = "cx22";
         spuff_cloud_options box = {.size = sizeof box, .speed = 30};
         code = spuff_cloud_start(&box, &cloud, &error);

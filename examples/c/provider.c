@@ -1,5 +1,4 @@
-/* A provider written in C: a cloud of fifty machines in memory, added to a registry, and checked by the suite that says whether a
- * provider keeps the contract.
+/* A provider written in C: a cloud of fifty instances in memory, added to a registry, and checked by the conformance suite.
  *
  *     provider
  */
@@ -23,7 +22,7 @@ struct machine {
     int64_t created_ms;
 };
 
-/* All machines; the functions below are called on several threads at once. */
+/* All records; several threads call the functions below at once. */
 struct nimbus {
     pthread_mutex_t lock;
     struct machine machines[MOST];
@@ -36,7 +35,7 @@ static int64_t now_ms(void) {
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Answers with an error of a kind. The field is that of SPUFF_INVALID_CONFIG. */
+/* Returns an error of a kind. `field` belongs to SPUFF_INVALID_CONFIG. */
 static spuff_code refuse(spuff_error **error, spuff_code code, const char *field, const char *message) {
     if (spuff_error_new(code, message, error, NULL) == SPUFF_OK && field) spuff_error_set_text(*error, "field", field);
     return code;
@@ -67,7 +66,7 @@ static bool add_label(struct machine *machine, const char *key, const char *valu
     return true;
 }
 
-/* A machine as spuff has it. */
+/* Converts a record to an instance. */
 static spuff_code show(const struct machine *machine, spuff_instance **out, spuff_error **error) {
     char id[16], ip[32];
     snprintf(id, sizeof id, "nb-%u", machine->number);
@@ -86,13 +85,13 @@ static spuff_code show(const struct machine *machine, spuff_instance **out, spuf
 static spuff_code check(const spuff_request *request, spuff_error **error) {
     const char *name = spuff_request_name(request), *data = spuff_request_user_data(request);
     if (!name[0] || strlen(name) > 60)
-        return refuse(error, SPUFF_INVALID_CONFIG, "name", "it must have 1 to 60 letters; give a shorter one");
+        return refuse(error, SPUFF_INVALID_CONFIG, "name", "expected 1 to 60 bytes; use a shorter name");
     if (strcmp(spuff_request_region(request), "north") != 0)
-        return refuse(error, SPUFF_INVALID_CONFIG, "region", "there is north only; give that");
+        return refuse(error, SPUFF_INVALID_CONFIG, "region", "the only region is north; use it");
     if (strcmp(spuff_request_size(request), "small") != 0)
-        return refuse(error, SPUFF_INVALID_CONFIG, "size", "there is small only; give that");
+        return refuse(error, SPUFF_INVALID_CONFIG, "size", "the only size is small; use it");
     if (data && strlen(data) > USER_DATA)
-        return refuse(error, SPUFF_INVALID_CONFIG, "user_data", "it has more than 1024 bytes; give less");
+        return refuse(error, SPUFF_INVALID_CONFIG, "user_data", "more than 1024 bytes; use less");
     return SPUFF_OK;
 }
 
@@ -133,8 +132,8 @@ static spuff_code create_instance(void *self, const spuff_request *request, cons
         machine->created_ms = now_ms();
         machine->exists = copy_labels(machine, request);
     }
-    if (!machine) code = refuse(error, SPUFF_CAPACITY, NULL, "all fifty machines are in use");
-    else if (!machine->exists) code = refuse(error, SPUFF_INVALID_CONFIG, "labels", "up to 14 short ones fit; give fewer");
+    if (!machine) code = refuse(error, SPUFF_CAPACITY, NULL, "all fifty instances are in use");
+    else if (!machine->exists) code = refuse(error, SPUFF_INVALID_CONFIG, "labels", "the limit is 14 short labels; use fewer");
     else code = show(machine, out, error);
     if (code == SPUFF_OK && found) code = spuff_instance_set_adopted(*out, true, error);
     pthread_mutex_unlock(&cloud->lock);
@@ -196,18 +195,18 @@ static spuff_code set_labels(void *self, const char *id, const char *const *keys
     pthread_mutex_lock(&cloud->lock);
     struct machine *machine = find(cloud, id);
     if (!machine) {
-        code = refuse(error, SPUFF_NOT_FOUND, NULL, "no such machine");
+        code = refuse(error, SPUFF_NOT_FOUND, NULL, "no such instance");
         spuff_error_set_text(*error, "resource_type", "instance");
         spuff_error_set_text(*error, "resource_id", id);
     }
     for (size_t at = 0; code == SPUFF_OK && at < count; at++)
         if (!add_label(machine, keys[at], values[at]))
-            code = refuse(error, SPUFF_INVALID_CONFIG, "labels", "up to 16 short ones fit; give fewer");
+            code = refuse(error, SPUFF_INVALID_CONFIG, "labels", "the limit is 16 short labels; use fewer");
     pthread_mutex_unlock(&cloud->lock);
     return code;
 }
 
-/* Called when nothing uses the table any more. */
+/* spuff calls this when nothing uses the table any more. */
 static void drop(void *user_data) {
     struct nimbus *cloud = user_data;
     pthread_mutex_destroy(&cloud->lock);
@@ -232,7 +231,7 @@ int main(void) {
     spuff_request *request = NULL;
     spuff_report *report = NULL;
     spuff_error *error = NULL;
-    spuff_code code = spuff_registry_register(registry, "nimbus", "fifty machines in memory", &table, &error);
+    spuff_code code = spuff_registry_register(registry, "nimbus", "fifty instances in memory", &table, &error);
     if (code == SPUFF_OK) code = spuff_config_set_timeout_ms(config, "poll_interval", 20, &error);
     if (code == SPUFF_OK) code = spuff_request_new("", "north", "small", &request, &error);
     const spuff_subject subject = {.size = sizeof subject,

@@ -1,8 +1,8 @@
-"""What becomes of a machine when the reply to its create is lost or spoilt, at each cloud, sync and asyncio.
+"""Shows that a create makes exactly one instance if its reply is lost or damaged, at each simulated cloud, sync and asyncio.
 
 python examples/python/exactly_once.py
 
-Prints a table, and fails unless there is exactly one machine each time and the caller knows it.
+Prints a table, and fails unless exactly one instance exists in each case and the caller knows its id.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ FAULTS: list[tuple[str, str, dict[str, Any]]] = [
     ("HTML body", "html", {"status": 200}),
     ("closed before commit", "connection_closed", {}),
 ]
-PLACES = {"digitalocean": ("nyc3", "s-1vcpu-1gb"), "hetzner": ("fsn1", "cx22"), "aws": ("us-east-1", "t3.micro")}
+TARGETS = {"digitalocean": ("nyc3", "s-1vcpu-1gb"), "hetzner": ("fsn1", "cx22"), "aws": ("us-east-1", "t3.micro")}
 TIMEOUTS = spuff.ProviderTimeouts(http_request=2, poll_interval=0.04)
 
 
@@ -41,21 +41,21 @@ async def in_asyncio(provider: spuff.AsyncProvider, request: spuff.InstanceReque
 
 
 def case(fault: str, fields: dict[str, Any], name: str, face: str) -> str:
-    region, size = PLACES[name]
+    region, size = TARGETS[name]
     request = spuff.InstanceRequest("web-1", region, size)
     with Cloud(speed=50) as cloud:
         cloud.inject(fault, provider=name, route="create_instance", times=1, **fields)
         provider = cloud.connect(name, timeouts=TIMEOUTS)
         held = blocking(provider, request) if face == "blocking" else asyncio.run(in_asyncio(provider.aio, request))
-        machines = [machine.id for machine in cloud.instances()]
-    return "one, known" if machines == [held] else f"FAILED: {machines}, known is {held}"
+        instances = [instance.id for instance in cloud.instances()]
+    return "one, known" if instances == [held] else f"FAILED: the cloud has {instances}, the caller has {held}"
 
 
 def main() -> None:
     cells = [
         (what, name, face, case(fault, fields, name, face))
         for what, fault, fields in FAULTS
-        for name in PLACES
+        for name in TARGETS
         for face in ("blocking", "asyncio")
     ]
     for what, name, face, cell in cells:

@@ -1,10 +1,10 @@
-"""Starts a hundred machines, shows how far they are, and ends them.
+"""Creates a hundred instances, shows their phases, and destroys them.
 
 python examples/python/fleet.py
 HETZNER_TOKEN=… python examples/python/fleet.py --provider hetzner --region fsn1 --size cx22 --count 5
 
-Without `--provider` it runs against a simulated cloud in its own process, whose time goes sixty times as fast,
-and which throttles as the real one does.
+Without `--provider` it runs against a simulated cloud in its own process, whose time passes sixty times as fast,
+and which has the rate limits of the real one.
 """
 
 import argparse
@@ -19,7 +19,7 @@ PHASES = ("accepted", "booting", *ENDS)
 
 
 class Display:
-    """How many machines are how far: a line that is written again and again, or, where that cannot be, a line for each tenth."""
+    """Counts instances by phase: one line, updated in place on a terminal; elsewhere a new line for each tenth of them."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -33,40 +33,40 @@ class Display:
         if self.live:
             print()
 
-    def show(self, seen: spuff.Progress) -> None:
-        if seen.index is None or self.phases.get(seen.index) == seen.phase:
+    def show(self, event: spuff.Progress) -> None:
+        if event.index is None or self.phases.get(event.index) == event.phase:
             return
-        self.phases[seen.index] = seen.phase
+        self.phases[event.index] = event.phase
         counts = Counter(self.phases.values())
         line = "  ".join(f"{phase} {counts[phase]:4}" for phase in PHASES)
         if self.live:
-            print(f"\r{seen.elapsed:6.1f} s  {line}", end="", flush=True)
-        elif seen.phase in ENDS and sum(counts[end] for end in ENDS) % max(1, self.count // 10) == 0:
-            print(f"{seen.elapsed:6.1f} s  {line}")
+            print(f"\r{event.elapsed:6.1f} s  {line}", end="", flush=True)
+        elif event.phase in ENDS and sum(counts[end] for end in ENDS) % max(1, self.count // 10) == 0:
+            print(f"{event.elapsed:6.1f} s  {line}")
 
 
 def run(provider: spuff.Provider, options: argparse.Namespace) -> int:
     request = spuff.InstanceRequest("fleet", options.region, options.size, owner="fleet.py", ttl=3600)
     requests = [request.replace(name=f"fleet-{number}") for number in range(options.count)]
-    # When Ctrl-C ends this block, all that was made is destroyed in the background; Python waits for that.
+    # If Ctrl-C ends this block, spuff destroys all that it has created, in the background; Python waits for that.
     with provider.watch_create_instances(requests, concurrency=options.concurrency, wait_ready=True) as watch:
         with Display(options.count) as display:
-            for seen in watch:
-                display.show(seen)
+            for event in watch:
+                display.show(event)
         outcomes = watch.result()
-    machines = [outcome for outcome in outcomes if isinstance(outcome, spuff.Instance)]
+    instances = [outcome for outcome in outcomes if isinstance(outcome, spuff.Instance)]
     try:
-        print(f"{len(machines)} of {len(outcomes)} are ready, the first at {', '.join(str(one.ip) for one in machines[:3])}")
+        print(f"{len(instances)} of {len(outcomes)} are ready, the first at {', '.join(str(one.ip) for one in instances[:3])}")
         for outcome in outcomes:
             if isinstance(outcome, spuff.SpuffError):
                 print(f"{outcome.kind}: {outcome}")
     finally:
-        with Display(len(machines)) as display:
-            ended = provider.destroy_instances([one.id for one in machines], on_progress=display.show)
+        with Display(len(instances)) as display:
+            ended = provider.destroy_instances([one.id for one in instances], on_progress=display.show)
     left = [error for error in ended if error]
     for error in left:
         print(f"{error.instance_id} still exists and costs money: {error}")
-    return int(len(machines) < len(outcomes) or len(left) > 0)
+    return int(len(instances) < len(outcomes) or len(left) > 0)
 
 
 def rehearse(options: argparse.Namespace) -> int:
@@ -79,8 +79,8 @@ def rehearse(options: argparse.Namespace) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Starts many machines, shows how far they are, and ends them.")
-    parser.add_argument("--provider", help="a real one; its token comes from the environment")
+    parser = argparse.ArgumentParser(description="Creates many instances, shows their phases, and destroys them.")
+    parser.add_argument("--provider", help="a real provider; its token comes from the environment; by default a simulated cloud")
     parser.add_argument("--region", default="fsn1")
     parser.add_argument("--size", default="cx22")
     parser.add_argument("--count", type=int, default=100)

@@ -1,4 +1,4 @@
-"""A machine on this computer: a container that sees a folder, and ends with the block that it is for.
+"""An instance on this computer: a container that sees a folder, and that spuff destroys at the end of the block.
 
 python examples/python/local.py
 
@@ -18,7 +18,7 @@ ls /folder
 
 
 def log_of(id: str) -> str:
-    """What a machine has said, once its script has come to its end."""
+    """Returns the log of an instance, once its script has ended."""
     while True:
         logs = subprocess.run(["docker", "logs", id], capture_output=True, text=True, check=True)
         if "the user data has ended" in logs.stdout:
@@ -28,9 +28,9 @@ def log_of(id: str) -> str:
 
 def main(folder: Path) -> None:
     here = spuff.connect("docker", mounts=f"{folder}:/folder:ro", environment="GREETING=hello", ports="8080")
-    with here.instance("build-1", size="2x512m", user_data=SCRIPT) as machine:
-        print(f"{machine.name} is {machine.status} at {machine.ip}; it has said:")
-        print(log_of(machine.id), end="")
+    with here.instance("build-1", size="2x512m", user_data=SCRIPT) as instance:
+        print(f"{instance.name} is {instance.status} at {instance.ip}. Its log:")
+        print(log_of(instance.id), end="")
 
 
 if __name__ == "__main__":

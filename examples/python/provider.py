@@ -1,4 +1,4 @@
-"""A provider of one's own, with `async def` methods, used from both faces, and checked against the contract.
+"""A provider of your own, with `async def` methods, used from sync code and asyncio, and checked against the contract.
 
 python examples/python/provider.py
 """
@@ -9,13 +9,13 @@ import itertools
 import spuff
 from spuff.testing import check_provider
 
-MACHINES: dict[str, spuff.Instance] = {}
+INSTANCES: dict[str, spuff.Instance] = {}
 NUMBERS = itertools.count(1)
 
 
-@spuff.provider("memory", summary="machines in this process", token_required=False)
+@spuff.provider("memory", summary="instances in this process", token_required=False)
 class InMemory:
-    """Machines that are entries of a dictionary."""
+    """Instances that are entries of a dictionary."""
 
     def __init__(self, config: spuff.ProviderConfig) -> None:
         self.config = config
@@ -27,7 +27,7 @@ class InMemory:
             ("size", request.size, "small"),
         ):
             if not value or (known and value != known):
-                raise spuff.InvalidConfigError(f"{value!r}; give {known or 'a name'}", field=field)
+                raise spuff.InvalidConfigError(f"{value!r}: expected {known or 'a name'}", field=field)
         await asyncio.sleep(0.01)
         labels = {**request.labels, "managed-by": "spuff"}
         made = spuff.Instance(
@@ -39,27 +39,27 @@ class InMemory:
             size=request.size,
             labels=labels,
         )
-        MACHINES[made.id] = made
+        INSTANCES[made.id] = made
         return made
 
     async def destroy_instance(self, id: str, /) -> None:
-        MACHINES.pop(id, None)
+        INSTANCES.pop(id, None)
 
     async def get_instance(self, id: str, /) -> spuff.Instance | None:
-        return MACHINES.get(id)
+        return INSTANCES.get(id)
 
     async def list_instances(self) -> list[spuff.Instance]:
-        return list(MACHINES.values())
+        return list(INSTANCES.values())
 
 
 async def in_asyncio() -> None:
-    async with spuff.aio.connect("memory").instance("two", region="here", size="small") as machine:
-        print("asyncio:", machine)
+    async with spuff.aio.connect("memory").instance("two", region="here", size="small") as instance:
+        print("asyncio:", instance)
 
 
 def main() -> None:
-    with spuff.connect("memory").instance("one", region="here", size="small") as machine:
-        print("sync:   ", machine)
+    with spuff.connect("memory").instance("one", region="here", size="small") as instance:
+        print("sync:   ", instance)
     asyncio.run(in_asyncio())
     timeouts = spuff.ProviderTimeouts(instance_ready=20, action_complete=20, poll_interval=0.02)
     config = spuff.ProviderConfig(timeouts=timeouts)

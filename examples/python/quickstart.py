@@ -1,4 +1,4 @@
-"""Starts a machine, waits for it, and ends it.
+"""Creates an instance, waits until it is ready, and destroys it.
 
 HETZNER_TOKEN=… python examples/python/quickstart.py hetzner fsn1 cx22
 """
@@ -10,8 +10,8 @@ import spuff
 
 def main(name: str, region: str, size: str) -> None:
     provider = spuff.connect(name)
-    with provider.instance("web-1", region=region, size=size, labels={"env": "test"}, on_progress=print) as machine:
-        print(f"{machine.name} is {machine.status} at {machine.ip}")
+    with provider.instance("web-1", region=region, size=size, labels={"env": "test"}, on_progress=print) as instance:
+        print(f"{instance.name} is {instance.status} at {instance.ip}")
 
 
 if __name__ == "__main__":

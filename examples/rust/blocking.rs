@@ -14,19 +14,19 @@ fn main() -> Result<(), ProviderError> {
     let [name, region, size] = words.as_slice() else {
         return Err(ProviderError::invalid_config(
             "arguments",
-            "say PROVIDER REGION SIZE, such as: hetzner fsn1 cx22",
+            "expected PROVIDER REGION SIZE, for example: hetzner fsn1 cx22",
         ));
     };
     let provider = ProviderRegistry::with_defaults().from_env(name)?;
-    let machine = provider.create_instance(&InstanceRequest::new("web-1", region, size))?;
+    let instance = provider.create_instance(&InstanceRequest::new("web-1", region, size))?;
 
-    let used = use_it(&provider, &machine.id);
-    provider.destroy_instance(&machine.id)?;
+    let used = use_it(&provider, &instance.id);
+    provider.destroy_instance(&instance.id)?;
     used
 }
 
 fn use_it(provider: &Provider, id: &str) -> Result<(), ProviderError> {
-    let machine = provider.wait_ready(id)?;
-    println!("{} is {} at {}", machine.name, machine.status, machine.ip);
+    let instance = provider.wait_ready(id)?;
+    println!("{} is {} at {}", instance.name, instance.status, instance.ip);
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Starts many machines at once, with an owner and a lease, and prints the id of each as soon as it
-//! is known.
+//! Creates many instances at once, with an owner and a lease, and prints each id as soon as it is
+//! known.
 //!
 //! ```sh
 //! HETZNER_TOKEN=… cargo run -p spuff-examples --example create_many -- \
 //!     --provider hetzner --region fsn1 --size cx22 --owner ci-7
 //! ```
-//! They are left running: `reap` ends them, also when this program was killed half-way.
+//! It leaves them running. `reap` destroys them, even if this program was killed half-way.
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
@@ -16,7 +16,7 @@ use clap::Parser;
 use spuff_core::provider::{InstanceRequest, OnCancel, Provider, ProviderError, ProviderRegistry};
 use tokio::task::JoinSet;
 
-/// Starts machines that belong to an owner, for some time.
+/// Creates instances with an owner and a lease.
 #[derive(Parser)]
 struct Options {
     /// digitalocean, hetzner, aws or docker
@@ -26,19 +26,19 @@ struct Options {
     region: String,
     #[arg(long)]
     size: String,
-    /// Whose they are
+    /// Their owner
     #[arg(long)]
     owner: String,
-    /// Seconds until `reap` may end them
+    /// Length of the lease in seconds; after it `reap` may destroy them
     #[arg(long, default_value_t = 3600)]
     ttl: u64,
-    /// How many
+    /// Number of instances
     #[arg(long, default_value_t = 3)]
     count: usize,
-    /// What the machines' names begin with
+    /// Prefix of the instances' names
     #[arg(long, default_value = "many")]
     name: String,
-    /// What the machines' idempotency keys begin with: run again, it makes no more of them
+    /// Prefix of the instances' idempotency keys; a second run with it creates no more instances
     #[arg(long)]
     key: Option<String>,
 }
@@ -65,7 +65,7 @@ async fn main() -> Result<(), ProviderError> {
     let mut outcome = Ok(());
     while let Some(created) = creates.join_next().await {
         match created.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
-            Ok(machine) => println!("{} {}", machine.id, machine.name),
+            Ok(instance) => println!("{} {}", instance.id, instance.name),
             Err(error) => outcome = outcome.and(Err(error)),
         }
     }

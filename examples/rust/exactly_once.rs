@@ -1,6 +1,6 @@
-//! What becomes of a machine when the reply to its create is lost, late or spoilt: each fault, at
-//! each cloud, async and blocking, on simulated clouds. Prints a table, and fails unless there is
-//! exactly one machine each time and the caller knows it.
+//! Shows that a create makes exactly one instance if its reply is lost, late or damaged: each fault
+//! at each simulated cloud, async and blocking. Prints a table, and fails unless exactly one instance
+//! exists in each case and the caller knows its id.
 //!
 //! ```sh
 //! cargo run -p spuff-examples --example exactly_once
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// One case: what the caller holds, if there is exactly one machine and that is it.
+/// One case: how the caller learned the id, if exactly one instance exists and has that id.
 fn cell(fault: Fault, name: &'static str, face: &str) -> io::Result<String> {
     let cloud = Options::default().with_clock(Clock::Fast(50.0)).start()?;
     cloud.inject(fault.once(name, Route::CreateInstance));
@@ -123,15 +123,15 @@ fn key_of(created: &Created) -> Option<&str> {
 }
 
 fn judge(cloud: &Cloud, created: Created, resolved: Resolved) -> String {
-    let machines: Vec<_> = cloud.instances().into_iter().map(|machine| machine.id).collect();
+    let instances: Vec<_> = cloud.instances().into_iter().map(|instance| instance.id).collect();
     let (held, how) = match (created, resolved) {
-        (Ok(machine), _) => (machine.id, "one, known"),
-        (Err(_), Some(Ok(Some(machine)))) => (machine.id, "one, resolved"),
+        (Ok(instance), _) => (instance.id, "one, known"),
+        (Err(_), Some(Ok(Some(instance)))) => (instance.id, "one, resolved"),
         (Err(error), _) => return format!("FAILED: {error}"),
     };
-    if machines == [held.clone()] {
+    if instances == [held.clone()] {
         how.to_string()
     } else {
-        format!("FAILED: holds {held}, there are {machines:?}")
+        format!("FAILED: the caller has {held}, the cloud has {instances:?}")
     }
 }

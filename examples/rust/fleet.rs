@@ -1,12 +1,12 @@
-//! A hundred machines at once: started, waited for with a live display, and ended.
+//! Creates a hundred instances at once, waits for them with a live display, and destroys them.
 //!
 //! ```sh
 //! cargo run -p spuff-examples --example fleet
 //! HETZNER_TOKEN=… cargo run -p spuff-examples --example fleet -- \
 //!     --provider hetzner --region fsn1 --size cx22 --count 20
 //! ```
-//! Without a provider it runs against a simulated cloud in its own process. With one it starts real
-//! machines there, and ends them: also when some fail, and after Ctrl-C.
+//! Without a provider it runs against a simulated cloud in its own process. With one it creates real
+//! instances, and destroys them even if some fail or Ctrl-C interrupts it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -23,27 +23,27 @@ use spuff_core::provider::{
 use spuff_core::simulator::{Clock, Cloud, Options as CloudOptions};
 use spuff_core::{Phase, Progress, observe, settled};
 
-/// Starts many machines, waits until they are ready, and ends them.
+/// Creates many instances, waits until they are ready, and destroys them.
 #[derive(Parser)]
 struct Options {
-    /// A real one, such as hetzner, or docker for an engine on this computer; a simulated cloud by
-    /// default
+    /// A real provider, such as hetzner, or docker for an engine on this computer; by default a
+    /// simulated cloud
     #[arg(long, requires_all = ["region", "size"])]
     provider: Option<String>,
     #[arg(long, default_value = "fsn1")]
     region: String,
     #[arg(long, default_value = "cx22")]
     size: String,
-    /// How many
+    /// Number of instances
     #[arg(long, default_value_t = 100)]
     count: usize,
-    /// How many creates, or destroys, are under way at once
+    /// Number of creates, or destroys, in flight at once
     #[arg(long, default_value_t = 16)]
     concurrency: usize,
-    /// What the machines' names begin with
+    /// Prefix of the instances' names
     #[arg(long, default_value = "fleet")]
     name: String,
-    /// Whose they are: `reap` ends what is left when this program is killed
+    /// Their owner, by which `reap` destroys them if this program is killed
     #[arg(long, default_value = "example-fleet")]
     owner: String,
 }
@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Tells whether all went well.
+/// Returns whether every create and destroy succeeded.
 async fn run(options: Options) -> Result<bool, ProviderError> {
     let registry = ProviderRegistry::with_defaults();
     let (config, cloud) = match &options.provider {
@@ -74,16 +74,16 @@ async fn run(options: Options) -> Result<bool, ProviderError> {
         registry.connect(options.provider.as_deref().unwrap_or(SIMULATED), config)?.into();
 
     let well = live(&provider, &options).await;
-    // Of a fleet that was dropped in the middle, the machines end in the background.
+    // A dropped fleet destroys its instances in the background.
     settled().await;
     if let Some(cloud) = cloud {
         cloud.assert_no_leaks();
-        println!("{} requests were sent, and nothing is left", cloud.request_count(SIMULATED));
+        println!("{} requests were sent, and no resource is left", cloud.request_count(SIMULATED));
     }
     Ok(well)
 }
 
-/// The life of the fleet.
+/// Creates the fleet and destroys it.
 async fn live(provider: &Arc<dyn Provider>, options: &Options) -> bool {
     let requests: Vec<_> = (0..options.count)
         .map(|number| {
@@ -99,27 +99,28 @@ async fn live(provider: &Arc<dyn Provider>, options: &Options) -> bool {
         .with_concurrency(options.concurrency)
         .with_on_failure(Rollback::DestroyFailed)
         .with_wait_ready(true);
-    let mut screen = Screen::new("starting", options.count);
-    let made = observe(create_instances(provider, &requests, fleet), |seen| screen.show(&seen));
+    let mut screen = Screen::new("creating", options.count);
+    let made = observe(create_instances(provider, &requests, fleet), |event| screen.show(&event));
     let made = tokio::select! {
         made = made => made,
         _ = tokio::signal::ctrl_c() => {
-            eprintln!("interrupted: what was started is being ended");
+            eprintln!("interrupted: destroying what was created");
             return false;
         }
     };
     screen.end();
-    let ids: Vec<_> = made.iter().flatten().map(|machine| machine.id.clone()).collect();
+    let ids: Vec<_> = made.iter().flatten().map(|instance| instance.id.clone()).collect();
 
-    let mut screen = Screen::new("ending", ids.len());
-    let gone =
-        observe(destroy_instances(provider, &ids, options.concurrency), |seen| screen.show(&seen))
-            .await;
+    let mut screen = Screen::new("destroying", ids.len());
+    let gone = observe(destroy_instances(provider, &ids, options.concurrency), |event| {
+        screen.show(&event)
+    })
+    .await;
     screen.end();
     ids.len() == options.count && gone.iter().all(Result::is_ok)
 }
 
-/// What is shown while it goes on.
+/// A progress bar.
 struct Screen {
     what: &'static str,
     bar: ProgressBar,
@@ -132,14 +133,14 @@ impl Screen {
     fn new(what: &'static str, count: usize) -> Self {
         let bar = ProgressBar::new(count as u64).with_prefix(what);
         let style =
-            ProgressStyle::with_template("{prefix:9} {wide_bar} {pos}/{len} {elapsed} {msg}");
+            ProgressStyle::with_template("{prefix:10} {wide_bar} {pos}/{len} {elapsed} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { what, bar, accepted: 0, done: 0, failed: 0 }
     }
 
-    fn show(&mut self, seen: &Progress) {
-        match seen.phase {
+    fn show(&mut self, event: &Progress) {
+        match event.phase {
             Phase::Accepted => self.accepted += 1,
             Phase::Ready | Phase::Destroyed => self.done += 1,
             Phase::Failed => {
@@ -147,10 +148,10 @@ impl Screen {
                 self.bar.suspend(|| {
                     eprintln!(
                         "{} {} {:.1} s: {}",
-                        seen.name,
-                        seen.id,
-                        seen.elapsed.as_secs_f64(),
-                        seen.state
+                        event.name,
+                        event.id,
+                        event.elapsed.as_secs_f64(),
+                        event.state
                     )
                 });
             }
@@ -167,21 +168,21 @@ impl Screen {
     fn end(self) {
         let seconds = self.bar.elapsed().as_secs_f64();
         self.bar.finish_and_clear();
-        println!("{:9} {} done, {} failed in {seconds:.1} s", self.what, self.done, self.failed);
+        println!("{:10} {} done, {} failed in {seconds:.1} s", self.what, self.done, self.failed);
     }
 }
 
-/// The cloud that there is without an account, and how many times as fast its time goes.
+/// The provider that is simulated by default, and how many times as fast its time passes.
 const SIMULATED: &str = "hetzner";
 const SPEED: f64 = 30.0;
 
 fn simulate() -> Result<Cloud, ProviderError> {
     println!(
         "no --provider is given: this is a simulated Hetzner Cloud inside this process, with no \
-         machine behind it and"
+         computer behind it and"
     );
     println!(
-        "nothing to pay; its time goes {SPEED} times as fast. For real machines, and real money:"
+        "nothing to pay; its time passes {SPEED} times as fast. For real instances, and real money:"
     );
     println!(
         "  HETZNER_TOKEN=… cargo run -p spuff-examples --example fleet -- --provider hetzner \

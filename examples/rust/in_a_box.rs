@@ -1,4 +1,5 @@
-//! A lost reply, tried out on a simulated cloud: what the caller is told, and what the cloud knows.
+//! Loses the reply to a create at a simulated cloud, and compares what the caller learns with what
+//! exists.
 //!
 //! ```sh
 //! cargo run -p spuff-examples --example in_a_box
@@ -17,16 +18,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     cloud.inject(Fault::ReplyLost.once("hetzner", Route::CreateInstance));
     let provider = cloud.provider("hetzner")?;
 
-    let machine = provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await?;
-    println!("made {}, though the first reply was lost", machine.id);
+    let instance = provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await?;
+    println!("made {}, though the first reply was lost", instance.id);
     println!("{} creates were sent", cloud.route_count("hetzner", Route::CreateInstance));
 
-    // What truly exists, whatever the client was told.
-    for machine in cloud.leaks() {
-        println!("still running: {machine}");
+    // What exists at the cloud, whatever the client has learned.
+    for leak in cloud.leaks() {
+        println!("still running: {leak}");
     }
     println!("{}", cloud.bill());
-    provider.destroy_instance(&machine.id).await?;
+    provider.destroy_instance(&instance.id).await?;
     cloud.assert_no_leaks();
     Ok(())
 }

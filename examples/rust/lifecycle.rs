@@ -1,13 +1,12 @@
-//! The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
+//! The whole life of an instance: create, wait, list, snapshot, restore from the snapshot, destroy.
 //!
 //! ```sh
 //! cargo run -p spuff-examples --example lifecycle
 //! cargo run -p spuff-examples --example lifecycle -- --provider docker
 //! HETZNER_TOKEN=… cargo run -p spuff-examples --example lifecycle -- --provider hetzner
 //! ```
-//! Without a provider it runs against a simulated cloud in its own process. With one it starts real
-//! machines there, or containers on this computer, and ends them: also after a failure, and after
-//! Ctrl-C.
+//! Without a provider it runs against a simulated cloud in its own process. With one it creates real
+//! instances, or containers on this computer, and destroys them even after a failure or Ctrl-C.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -24,32 +23,32 @@ use spuff_core::provider::{
 };
 use spuff_core::simulator::{Clock, Cloud, Options as CloudOptions};
 
-/// Runs the whole life of a machine at a provider, and cleans up.
+/// Runs the whole life of an instance at a provider, and cleans up.
 #[derive(Parser)]
 struct Options {
-    /// digitalocean, hetzner or aws: a real cloud; docker: an engine on this computer; a simulated
-    /// cloud by default
+    /// digitalocean, hetzner or aws for a real cloud, docker for an engine on this computer; by
+    /// default a simulated cloud
     #[arg(long)]
     provider: Option<String>,
     /// The API's base URL or the engine's address, in place of the provider's own
     #[arg(long, requires = "provider")]
     endpoint: Option<String>,
-    /// Region or location; a common one, or the provider's own, by default
+    /// Region or location; by default a common one, or the provider's default
     #[arg(long)]
     region: Option<String>,
-    /// Size or type; the smallest common one, or the provider's own, by default
+    /// Size or type; by default the smallest common one, or the provider's default
     #[arg(long)]
     size: Option<String>,
     /// ubuntu:24.04, debian:12, snapshot:ID, or the provider's own id
     #[arg(long, default_value = "ubuntu:24.04")]
     image: ImageSpec,
-    /// Name of the machine and its snapshot; made up by default
+    /// Name of the instance and its snapshot; by default it holds the process id
     #[arg(long)]
     name: Option<String>,
-    /// Seconds to wait for a machine to become ready
+    /// Seconds to wait for an instance to become ready
     #[arg(long, default_value_t = 300)]
     ready_timeout: u64,
-    /// Leave the snapshot and the restored machine out
+    /// Skip the snapshot and the restored instance
     #[arg(long)]
     no_snapshot: bool,
 }
@@ -100,7 +99,7 @@ async fn run(options: Options) -> Result<(), ProviderError> {
 
     tokio::spawn(watch_for_interrupts());
     let mut life =
-        Life { provider, machines: Vec::new(), snapshots: Vec::new(), began: Instant::now() };
+        Life { provider, instances: Vec::new(), snapshots: Vec::new(), began: Instant::now() };
     let lived = life.live(&request, !options.no_snapshot).await;
     if lived.is_err() {
         println!("cleaning up");
@@ -113,21 +112,21 @@ async fn run(options: Options) -> Result<(), ProviderError> {
     lived.and(ended)
 }
 
-/// The cloud that there is without an account, and how many times as fast its time goes.
+/// The provider that is simulated by default, and how many times as fast its time passes.
 const SIMULATED: &str = "hetzner";
 const SPEED: f64 = 30.0;
 
 fn simulate() -> Result<Cloud, ProviderError> {
     println!(
         "no --provider is given: this is a simulated Hetzner Cloud inside this process, with no \
-         machine behind it and"
+         computer behind it and"
     );
     println!(
-        "nothing to pay; its time goes {SPEED} times as fast. For containers on this computer, \
+        "nothing to pay; its time passes {SPEED} times as fast. For containers on this computer, \
          with Docker or Podman:"
     );
     println!("  cargo run -p spuff-examples --example lifecycle -- --provider docker");
-    println!("For real machines, and real money:");
+    println!("For real instances, and real money:");
     println!(
         "  HETZNER_TOKEN=… cargo run -p spuff-examples --example lifecycle -- --provider hetzner\n"
     );
@@ -137,10 +136,10 @@ fn simulate() -> Result<Cloud, ProviderError> {
     })
 }
 
-/// What exists because of this run.
+/// The resources that this run has created.
 struct Life {
     provider: Box<dyn Provider>,
-    machines: Vec<String>,
+    instances: Vec<String>,
     snapshots: Vec<String>,
     began: Instant,
 }
@@ -151,19 +150,19 @@ impl Life {
         request: &InstanceRequest,
         with_snapshot: bool,
     ) -> Result<(), ProviderError> {
-        let machine = self.start(request).await?;
+        let instance = self.start(request).await?;
         let managed = interruptible("list", self.provider.list_instances()).await?;
         println!("            {} managed by spuff", managed.len());
-        if !managed.iter().any(|listed| listed.id == machine.id) {
-            println!("            {} is not listed yet: the cloud's lists lag", machine.id);
+        if !managed.iter().any(|listed| listed.id == instance.id) {
+            println!("            {} is not listed yet: the cloud's lists lag", instance.id);
         }
         if !(with_snapshot && self.provider.supports_snapshots()) {
             return Ok(());
         }
 
-        // A create that is dropped half-way leaves something that nobody knows: it is let finish.
+        // Not interruptible: a create that is dropped half-way leaves a snapshot of unknown id.
         let snapshot =
-            step("snapshot", self.provider.create_snapshot(&machine.id, &request.name)).await?;
+            step("snapshot", self.provider.create_snapshot(&instance.id, &request.name)).await?;
         println!("            {}", snapshot.id);
         self.snapshots.push(snapshot.id.clone());
         stop_if_interrupted()?;
@@ -177,21 +176,21 @@ impl Life {
         &mut self,
         request: &InstanceRequest,
     ) -> Result<ProviderInstance, ProviderError> {
-        let machine = step("create", self.provider.create_instance(request)).await?;
-        println!("            {}", machine.id);
-        self.machines.push(machine.id.clone());
-        let machine = interruptible("wait", self.provider.wait_ready(&machine.id)).await?;
-        println!("            {} is {} at {}", machine.id, machine.status, machine.ip);
-        Ok(machine)
+        let instance = step("create", self.provider.create_instance(request)).await?;
+        println!("            {}", instance.id);
+        self.instances.push(instance.id.clone());
+        let instance = interruptible("wait", self.provider.wait_ready(&instance.id)).await?;
+        println!("            {} is {} at {}", instance.id, instance.status, instance.ip);
+        Ok(instance)
     }
 
-    /// Ends all that exists; one that cannot be ended does not keep the others alive.
+    /// Destroys all instances and deletes all snapshots. One failure does not stop the rest.
     async fn end(&mut self) -> Result<(), ProviderError> {
         let mut ended = Ok(());
-        for id in self.machines.drain(..).rev() {
+        for id in self.instances.drain(..).rev() {
             let result = step("destroy", self.provider.destroy_instance(&id)).await;
             ended = ended.and(result.inspect_err(|error| {
-                eprintln!("machine {id} still exists, and may cost money: {error}")
+                eprintln!("instance {id} still exists, and may cost money: {error}")
             }));
         }
         for id in self.snapshots.drain(..) {
@@ -204,10 +203,10 @@ impl Life {
     }
 }
 
-/// Runs a verb with a spinner, and prints how long it took.
+/// Runs an operation with a spinner, and prints how long it took.
 async fn step<T>(
     what: &str,
-    verb: impl Future<Output = Result<T, ProviderError>>,
+    operation: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, ProviderError> {
     let began = Instant::now();
     let spinner = ProgressBar::new_spinner().with_message(what.to_string());
@@ -216,17 +215,17 @@ async fn step<T>(
             .unwrap_or_else(|_| ProgressStyle::default_spinner()),
     );
     spinner.enable_steady_tick(Duration::from_millis(100));
-    let result = verb.await;
+    let result = operation.await;
     spinner.finish_and_clear();
     let verdict = if result.is_ok() { "ok" } else { "failed" };
     println!("{what:10}{:8.2} s  {verdict}", began.elapsed().as_secs_f64());
     result
 }
 
-/// A step that only looks, so that it can be left at any time.
+/// A step that only reads, so that Ctrl-C can stop it at any time.
 async fn interruptible<T>(
     what: &str,
-    verb: impl Future<Output = Result<T, ProviderError>>,
+    operation: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, ProviderError> {
     let interrupted = async {
         while !INTERRUPTED.load(Ordering::Relaxed) {
@@ -234,7 +233,7 @@ async fn interruptible<T>(
         }
     };
     tokio::select! {
-        result = step(what, verb) => result,
+        result = step(what, operation) => result,
         () = interrupted => Err(interruption()),
     }
 }
@@ -245,13 +244,13 @@ async fn watch_for_interrupts() {
     while tokio::signal::ctrl_c().await.is_ok() {
         if !INTERRUPTED.swap(true, Ordering::Relaxed) {
             eprintln!(
-                "interrupted: what has been started is being ended; press Ctrl-C again only to \
-                 leave it running"
+                "interrupted: destroying what was created; press Ctrl-C again only to leave it \
+                 running"
             );
             continue;
         }
         eprintln!(
-            "left as it is; machines with the label managed-by=spuff may still run, and cost money"
+            "stopped; instances with the label managed-by=spuff may still run, and cost money"
         );
         std::process::exit(130);
     }

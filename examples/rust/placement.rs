@@ -1,13 +1,12 @@
-//! A machine wherever there is room for it, and not for more than it may cost: an ordered list of
-//! places, and what came of each.
+//! Creates an instance at the first candidate that has capacity, within a price ceiling, and prints
+//! each attempt.
 //!
 //! ```sh
 //! HETZNER_TOKEN=… DIGITALOCEAN_TOKEN=… cargo run -p spuff-examples --example placement -- \
 //!     "hetzner fsn1 cx22 0.007 USD" "hetzner nbg1 cx32 0.013 USD" "digitalocean fra1 s-2vcpu-4gb"
 //! ```
-//! A place may end in what an hour costs there: for a provider that does not tell, or one that
-//! tells it in another currency. Without places it runs on simulated clouds, of which the first is
-//! sold out.
+//! A candidate may end with its hourly price, for a provider that reports none, or reports it in
+//! another currency. Without candidates it runs on simulated clouds, the first of which is sold out.
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
@@ -20,25 +19,25 @@ use spuff_core::provider::{InstanceRequest, Price, Provider, ProviderError, Prov
 use spuff_core::simulator::{Clock, Fault, Options, Route};
 use spuff_core::{observe, settled};
 
-/// Starts a machine at the first place that has room, and ends it again.
+/// Creates an instance at the first candidate that has capacity, and destroys it.
 #[derive(Parser)]
 struct Arguments {
-    /// PROVIDER REGION SIZE, or PROVIDER REGION SIZE PRICE CURRENCY; the best place first
-    places: Vec<String>,
-    /// The most that an hour may cost
+    /// PROVIDER REGION SIZE, or PROVIDER REGION SIZE PRICE CURRENCY; in order of preference
+    candidates: Vec<String>,
+    /// The highest hourly price to accept
     #[arg(long, default_value = "0.04 USD")]
     max_price: Price,
 }
 
 fn candidate(
-    place: &str,
+    text: &str,
     connect: impl Fn(&str) -> Result<Arc<dyn Provider>, ProviderError>,
 ) -> Result<Candidate, ProviderError> {
-    let words: Vec<_> = place.split_whitespace().collect();
+    let words: Vec<_> = text.split_whitespace().collect();
     let [name, region, size, price @ ..] = words.as_slice() else {
         return Err(ProviderError::invalid_config(
-            "places",
-            format!("{place:?}: say PROVIDER REGION SIZE"),
+            "candidates",
+            format!("{text:?}: expected PROVIDER REGION SIZE"),
         ));
     };
     let provider = connect(name)?;
@@ -50,27 +49,28 @@ fn candidate(
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let cloud = Options::default().with_clock(Clock::Fast(60.0)).start()?;
-    let candidates: Result<Vec<_>, _> = if arguments.places.is_empty() {
+    let candidates: Result<Vec<_>, _> = if arguments.candidates.is_empty() {
         cloud.inject(Fault::CapacityOut.everywhere().at("hetzner").on(Route::CreateInstance));
-        let places = [
+        let simulated = [
             "hetzner fsn1 cx22 0.007 USD",
             "aws us-east-1 t3.medium",
             "digitalocean nyc3 s-4vcpu-8gb",
             "digitalocean nyc3 s-2vcpu-4gb",
         ];
-        places.iter().map(|place| candidate(place, |name| cloud.provider(name))).collect()
+        simulated.iter().map(|text| candidate(text, |name| cloud.provider(name))).collect()
     } else {
         let registry = ProviderRegistry::with_defaults();
         arguments
-            .places
+            .candidates
             .iter()
-            .map(|place| candidate(place, |name| registry.from_env(name).map(Arc::from)))
+            .map(|text| candidate(text, |name| registry.from_env(name).map(Arc::from)))
             .collect()
     };
     let placement = Placement::new(candidates?).with_max_price(arguments.max_price);
 
     let request = InstanceRequest::new("web-1", "", "").with_owner("placement");
-    let placing = observe(place_instance(&placement, &request), |seen| println!("{}", seen.state));
+    let placing =
+        observe(place_instance(&placement, &request), |event| println!("{}", event.state));
     let placed = tokio::select! {
         placed = placing => placed?,
         _ = tokio::signal::ctrl_c() => {
@@ -80,7 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     println!(
-        "{} {} is in {}; what was tried:",
+        "{} {} is in {}; attempts:",
         placed.instance.name, placed.instance.id, placed.instance.region
     );
     for attempt in &placed.attempts {

@@ -1,4 +1,4 @@
-//! Starts a machine, waits until it is ready, and ends it.
+//! Creates an instance, waits until it is ready, and destroys it.
 //!
 //! ```sh
 //! HETZNER_TOKEN=… cargo run -p spuff-examples --example quickstart -- hetzner fsn1 cx22
@@ -14,21 +14,21 @@ async fn main() -> Result<(), ProviderError> {
     let [name, region, size] = words.as_slice() else {
         return Err(ProviderError::invalid_config(
             "arguments",
-            "say PROVIDER REGION SIZE, such as: hetzner fsn1 cx22",
+            "expected PROVIDER REGION SIZE, for example: hetzner fsn1 cx22",
         ));
     };
     let provider = ProviderRegistry::with_defaults().from_env(name)?;
     let request = InstanceRequest::new("web-1", region, size).with_label("env", "test");
-    let machine = provider.create_instance(&request).await?;
+    let instance = provider.create_instance(&request).await?;
 
-    // From here on there is a machine that costs money: it is ended whatever happens.
-    let used = use_it(&*provider, &machine.id).await;
-    provider.destroy_instance(&machine.id).await?;
+    // From here on the instance costs money: destroy it, whatever happens.
+    let used = use_it(&*provider, &instance.id).await;
+    provider.destroy_instance(&instance.id).await?;
     used
 }
 
 async fn use_it(provider: &dyn Provider, id: &str) -> Result<(), ProviderError> {
-    let machine = provider.wait_ready(id).await?;
-    println!("{} is {} at {}", machine.name, machine.status, machine.ip);
+    let instance = provider.wait_ready(id).await?;
+    println!("{} is {} at {}", instance.name, instance.status, instance.ip);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Ends machines and snapshots whose lease is over: to be run regularly, from cron or a CI job.
+//! Destroys instances and snapshots whose lease has expired. Run it regularly, from cron or a CI job.
 //!
 //! ```sh
 //! */10 * * * * HETZNER_TOKEN=… reap --provider hetzner --expired
@@ -14,7 +14,7 @@ use clap::Parser;
 use spuff_core::lease::{self, Reap};
 use spuff_core::provider::{Provider, ProviderConfig, ProviderError, ProviderRegistry};
 
-/// Ends what spuff manages and everything that is said here is true of.
+/// Destroys the managed resources that match all given filters.
 #[derive(Parser)]
 #[command(group = clap::ArgGroup::new("what")
     .required(true)
@@ -24,16 +24,16 @@ struct Options {
     /// digitalocean, hetzner, aws or docker
     #[arg(long)]
     provider: String,
-    /// Its lease is over
+    /// Resources whose lease has expired
     #[arg(long)]
     expired: bool,
-    /// It was made more than so many seconds ago
+    /// Resources created more than this many seconds ago
     #[arg(long)]
     older_than: Option<u64>,
-    /// It belongs to this owner
+    /// Resources of this owner
     #[arg(long)]
     owner: Option<String>,
-    /// An option of the provider, before what the environment says
+    /// An option of the provider; it overrides the environment
     #[arg(long, value_name = "NAME=VALUE", value_parser = option)]
     option: Vec<(String, String)>,
     /// Only report what would be destroyed
@@ -57,12 +57,12 @@ async fn main() -> Result<ExitCode, ProviderError> {
         println!("{item}");
     }
     let failed = reaped.iter().filter(|item| item.outcome.is_err()).count();
-    println!("{} found, {failed} could not be ended", reaped.len());
+    println!("{} found, {failed} could not be destroyed", reaped.len());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn option(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_string(), value.to_string()))
 }
 

@@ -1,5 +1,5 @@
-//! Plays whole programs at simulated clouds, with faults, and says where what they were told is not
-//! what is true.
+//! Runs random programs against simulated clouds, with faults, and reports each result that differs
+//! from what is true.
 //!
 //! `cargo run -p spuff-examples --release --features simulation --example simulate -- --seeds 1000`
 
@@ -12,35 +12,35 @@ use clap::{Parser, value_parser};
 use spuff_core::simulation::{Coverage, Plan, Report, play, shrink};
 use spuff_core::simulator::{PROVIDERS, simulated};
 
-/// Plays runs of programs at simulated clouds, each from a seed, and reports what is not as the
-/// library has said.
+/// Runs random programs against simulated clouds, each from a seed, and reports each result of the
+/// library that differs from what is true.
 #[derive(Parser)]
 struct Arguments {
-    /// The first seed; one that nobody has chosen by default.
+    /// The first seed; by default a random one.
     #[arg(long, value_parser = value_parser!(u64).range(..1 << 62))]
     first: Option<u64>,
-    /// How many runs.
+    /// Number of runs.
     #[arg(long, default_value_t = 1000, value_parser = value_parser!(u64).range(1..))]
     seeds: u64,
-    /// For how many seconds at most.
+    /// Stop after this many seconds.
     #[arg(long)]
     seconds: Option<u64>,
-    /// The cloud: digitalocean, hetzner or aws; by default each run has one, or all, by its seed.
+    /// The cloud: digitalocean, hetzner or aws; by default the seed chooses one, or all.
     #[arg(long, value_parser = PROVIDERS)]
     cloud: Option<String>,
-    /// How many steps a run has.
+    /// Number of steps in a run.
     #[arg(long, default_value_t = 150)]
     steps: usize,
-    /// Plays one run, the first seed's, and prints all that happens in it.
+    /// Plays only the first seed's run, and prints each step of it.
     #[arg(long)]
     log: bool,
-    /// Prints which verbs met which faults, and what came of it.
+    /// Prints which operations met which faults, and the outcomes.
     #[arg(long)]
     table: bool,
-    /// After how many runs with a finding to stop.
+    /// Stop after this many runs with a finding.
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     findings: u64,
-    /// In how many runs at most a finding is shortened; 0: not at all.
+    /// Highest number of runs to shorten a finding in; 0 does not shorten it.
     #[arg(long, default_value_t = 300)]
     shrink: usize,
 }
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let report = play(&Plan::of_seed(first, cloud, arguments.steps), true);
         report.log.iter().for_each(|line| println!("{line}"));
         report.findings.iter().for_each(|finding| println!("FOUND {finding}"));
-        return ended(report.findings.len());
+        return verdict(report.findings.len());
     }
     let (began, mut steps, mut played, mut found, mut coverage) =
         (Instant::now(), 0, 0, 0, Coverage::default());
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         coverage.merge(&report.coverage);
         if !report.findings.is_empty() {
             found += 1;
-            tell(seed, &plan, &report, arguments.shrink);
+            print_findings(seed, &plan, &report, arguments.shrink);
         }
         let is_over = arguments
             .seconds
@@ -87,11 +87,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         first + played - 1,
         steps as f64 / seconds
     );
-    ended(found as usize)
+    verdict(found as usize)
 }
 
-/// Tells of a run with findings, and of a shorter one that has some too.
-fn tell(seed: u64, plan: &Plan, report: &Report, most: usize) {
+/// Prints the findings of a run, and a shorter run that has findings too.
+fn print_findings(seed: u64, plan: &Plan, report: &Report, most: usize) {
     println!("seed {seed}: {} findings", report.findings.len());
     report.findings.iter().for_each(|finding| println!("  {finding}"));
     if most > 0 {
@@ -103,6 +103,6 @@ fn tell(seed: u64, plan: &Plan, report: &Report, most: usize) {
     }
 }
 
-fn ended(found: usize) -> Result<(), Box<dyn Error>> {
+fn verdict(found: usize) -> Result<(), Box<dyn Error>> {
     if found == 0 { Ok(()) } else { Err(format!("{found} found").into()) }
 }

@@ -1,12 +1,12 @@
-//! The three clouds on the loopback interface, for programs in any language.
+//! Serves the three clouds on the loopback interface, for programs in any language.
 //!
 //! ```sh
 //! cargo run -p spuff-examples --example simulator -- --port 8000 --speed 60
 //! ```
-//! It prints the environment variables that point the clouds' own tools at it, and runs until it is
-//! ended: by Ctrl-C, by a signal, or, with `--until-eof`, by the end of its standard input, as a
-//! program wants it that holds the other end. With a command after `--` it runs that command with
-//! these variables instead, and ends with it.
+//! It prints the environment variables that point the clouds' own tools at it, and runs until Ctrl-C
+//! or a signal ends it. With `--until-eof` it also ends when its standard input does, for a parent
+//! process that holds the other end. With a command after `--` it instead runs that command with
+//! these variables, and ends with it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -19,25 +19,25 @@ use spuff_core::simulator::{Clock, Cloud, Options, Timings};
 /// Serves simulated clouds on the loopback interface: DigitalOcean, Hetzner Cloud and EC2.
 #[derive(Parser)]
 struct Arguments {
-    /// Port; a free one by default
+    /// Port; by default a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// How many times as fast as real time the clouds' time goes
+    /// How many times as fast as real time the clouds' time passes
     #[arg(long, default_value_t = 1.0, conflicts_with = "manual")]
     speed: f64,
-    /// The clouds' time stands still until it is moved by POST /simulator/clock
+    /// Stop the clouds' time; POST /simulator/clock moves it
     #[arg(long)]
     manual: bool,
-    /// Where all chance comes from
+    /// Seed of the random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Throttle as the real clouds do
     #[arg(long)]
     rate_limits: bool,
-    /// Nothing at the clouds takes any time: no boot, no lag
+    /// Let nothing at the clouds take time: no boot, no lag
     #[arg(long)]
     instant: bool,
-    /// End with the standard input
+    /// End when standard input does
     #[arg(long, conflicts_with = "command")]
     until_eof: bool,
     /// A command to run with the variables set; the simulator ends with it

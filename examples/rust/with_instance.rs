@@ -1,9 +1,9 @@
-//! A machine that ends with the work it is for.
+//! Creates an instance for a piece of work, and destroys it afterwards.
 //!
 //! ```sh
 //! HETZNER_TOKEN=… cargo run -p spuff-examples --example with_instance -- hetzner fsn1 cx22
 //! ```
-//! Ctrl-C drops the work, and waits until the machine is gone.
+//! Ctrl-C drops the work, and the program waits until the instance is destroyed.
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
@@ -19,19 +19,19 @@ async fn main() -> Result<(), ProviderError> {
     let [name, region, size] = words.as_slice() else {
         return Err(ProviderError::invalid_config(
             "arguments",
-            "say PROVIDER REGION SIZE, such as: hetzner fsn1 cx22",
+            "expected PROVIDER REGION SIZE, for example: hetzner fsn1 cx22",
         ));
     };
     let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env(name)?.into();
     let request = InstanceRequest::new("build-1", region, size)
         .with_owner("ci-7")
         .with_ttl(Duration::from_secs(3600));
-    let address = with_instance(&provider, &request, |machine| async move {
-        println!("{} is ready at {}", machine.name, machine.ip);
-        Ok::<_, ProviderError>(machine.ip)
+    let address = with_instance(&provider, &request, |instance| async move {
+        println!("{} is ready at {}", instance.name, instance.ip);
+        Ok::<_, ProviderError>(instance.ip)
     });
     tokio::select! {
-        address = address => println!("{} was used, and is gone", address?),
+        address = address => println!("{} was used and destroyed", address?),
         _ = tokio::signal::ctrl_c() => println!("interrupted"),
     }
     settled().await;

@@ -1,7 +1,8 @@
-//! What goes over the wire, and how it becomes the contract's nouns. No request is made here.
+//! The wire types, and their conversion to the contract's types. This module sends no request.
 //!
-//! Only what is used is read. What the cloud may leave out, or send as `null`, is an `Option`: a
-//! machine that was made must not be lost because a field of its description is missing.
+//! It reads only the fields that the provider uses. A field that the cloud may leave out, or send as
+//! `null`, is an `Option`: a missing field must not lose a new instance. Nimbus calls an instance a
+//! machine, and a region a place.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -67,8 +68,8 @@ impl From<Machine> for ProviderInstance {
     }
 }
 
-/// Nimbus' own words first; those that all clouds share are in `from_word`, which keeps a word that
-/// it does not know.
+/// Nimbus' own states first. `from_word` knows those that all clouds share, and keeps a state that it
+/// does not know.
 pub(crate) fn status(word: &str) -> InstanceStatus {
     match word {
         "provisioning" | "booting" => InstanceStatus::New,
@@ -111,7 +112,7 @@ impl From<SnapshotItem> for Snapshot {
     }
 }
 
-/// Work that goes on after the reply.
+/// Work that the cloud continues after the reply.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Action {
     pub(crate) id: String,
@@ -132,14 +133,14 @@ pub(crate) struct Page<T> {
     pub(crate) next_page: Option<u32>,
 }
 
-/// The body of every refusal.
+/// The body of every error.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Refusal {
-    pub(crate) error: RefusalDetail,
+pub(crate) struct ApiError {
+    pub(crate) error: ApiErrorDetail,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct RefusalDetail {
+pub(crate) struct ApiErrorDetail {
     pub(crate) code: String,
     pub(crate) message: String,
 }
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_for_states() {
+    fn states_are_converted() {
         for (word, expected) in [
             ("provisioning", InstanceStatus::New),
             ("pending", InstanceStatus::New),
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_images() {
+    fn images_are_converted() {
         for (text, name) in [
             ("ubuntu:24.04", "ubuntu-24.04"),
             ("debian:12", "debian-12"),
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_may_be_barely_described() {
+    fn missing_fields_are_accepted() {
         let machine: Machine =
             serde_json::from_str(r#"{"id": "vm-1", "state": "booting", "labels": null, "new": 1}"#)
                 .unwrap();

@@ -1,18 +1,17 @@
-//! Everything that can be refused without asking the cloud. A caller that gets `InvalidConfig` from
-//! here knows that no request has been made and nothing is paid for.
+//! Validation that needs no request. A caller that gets `InvalidConfig` from this module knows that
+//! nothing was sent and nothing costs money.
 
 use std::collections::BTreeMap;
 
 use spuff_core::provider::{InstanceRequest, ProviderError, ProviderResult, labels};
 
-/// The label that a machine's key is kept under, so that the machine can be found by it.
+/// The label that holds an instance's create key, by which the provider finds the instance.
 pub(crate) const KEY_LABEL: &str = "spuff-key";
-/// What Nimbus takes.
+/// The longest user data that Nimbus accepts, in bytes.
 pub(crate) const MAX_USER_DATA: usize = 32 * 1024;
 const MAX_WORD: usize = 63;
 
-/// A name, id or key: what can stand in a path, a query and a label without being written in
-/// another way.
+/// Checks a name, id or key: it must fit into a path, a query and a label without escapes.
 pub(crate) fn word<'a>(field: &str, value: &'a str) -> ProviderResult<&'a str> {
     let message = if value.is_empty() {
         "must not be empty".to_string()
@@ -35,7 +34,7 @@ pub(crate) fn user_data(text: Option<&str>) -> ProviderResult<Option<&str>> {
         bytes if bytes <= MAX_USER_DATA => Ok(text),
         bytes => {
             let message = format!(
-                "{bytes} bytes, but the limit is {MAX_USER_DATA}; load the rest from the machine \
+                "{bytes} bytes, but the limit is {MAX_USER_DATA}; let the instance load the rest \
                  itself"
             );
             Err(ProviderError::invalid_config("user_data", message))
@@ -43,8 +42,8 @@ pub(crate) fn user_data(text: Option<&str>) -> ProviderResult<Option<&str>> {
     }
 }
 
-/// The caller's labels, the mark of spuff, and the machine's key. What marks a machine is not for
-/// callers to set.
+/// Returns the caller's labels with `managed-by=spuff` and the create key. Callers must not set these
+/// two.
 pub(crate) fn labels<'a>(
     request: &'a InstanceRequest,
     key: &'a str,
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_cannot_leave_their_place() {
+    fn unsafe_words_are_refused() {
         for text in ["vm-1", "a", "web_1.example"] {
             assert!(word("id", text).is_ok(), "{text}");
         }
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_of_spuff_cannot_be_overwritten() {
+    fn reserved_labels_cannot_be_overwritten() {
         let request = InstanceRequest::new("a", "b", "c").with_label("env", "prod");
         assert_eq!(labels(&request, "k-1").unwrap().len(), 3);
         assert!(labels(&request.clone().with_label("managed-by", "spuff"), "k-1").is_ok());

@@ -1,5 +1,5 @@
-//! Everything that leaves this machine: one request, what a refusal means, all pages of a list, and
-//! waiting.
+//! The HTTP client: it sends one request, classifies API errors, reads all pages of a list, and
+//! polls.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -14,24 +14,24 @@ use spuff_core::provider::{
 };
 
 use crate::NAME;
-use crate::api::{Page, Refusal};
+use crate::api::{ApiError, Page};
 use crate::provider::API_BASE;
 
-/// The longest part of a message that is passed on: it may be the page of some proxy.
+/// The longest part of a message to keep, in characters: the body may be a proxy's page.
 const MAX_MESSAGE: usize = 300;
-/// For a request that has nothing to say.
+/// The body of a request without one.
 pub(crate) const NO_BODY: Option<&()> = None;
 
 /// Why a request failed, and what is known about its effect.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It never left, or the cloud has said no: nothing has been done.
+    /// The request did not leave, or the cloud refused it: nothing was done.
     Refused(ProviderError),
-    /// It left, and no usable answer came back: it may have been carried out.
+    /// The request left, and no usable reply came back: the cloud may have carried it out.
     Unknown(ProviderError),
 }
 
-/// For all verbs that may be repeated, the difference does not matter.
+/// For operations that may be repeated, the difference does not matter.
 impl From<Failure> for ProviderError {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -40,7 +40,7 @@ impl From<Failure> for ProviderError {
     }
 }
 
-/// What a request is about, for "not found" and timeouts: the type and the id.
+/// The type and the id of a resource, for `NotFound` and `Timeout`.
 pub(crate) type Subject<'a> = (&'static str, &'a str);
 
 pub(crate) struct Client {
@@ -81,7 +81,7 @@ impl Client {
     ) -> Result<T, Failure> {
         let (status, body) = self.send(method, endpoint, about, body).await?;
         serde_json::from_slice(&body).map_err(|error| {
-            // The position is told, the contents are not: they may hold a secret.
+            // The message must not quote the contents: they may hold a secret.
             let message = format!(
                 "the reply of {} bytes cannot be read: {:?} error",
                 body.len(),
@@ -93,7 +93,7 @@ impl Client {
         })
     }
 
-    /// Deletes something; what is not there is as good as deleted.
+    /// Deletes a resource; succeeds if it does not exist.
     pub(crate) async fn delete(&self, endpoint: &str, about: Subject<'_>) -> ProviderResult<()> {
         match self.send(Method::DELETE, endpoint, about, NO_BODY).await.map_err(ProviderError::from)
         {
@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Every item that carries a label, from all pages.
+    /// Returns every item that has a label, from all pages.
     pub(crate) async fn list<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -127,14 +127,14 @@ impl Client {
         }
     }
 
-    /// Looks again and again until `look` breaks off with a value, fails for good, or `limit` has
-    /// passed by the clock.
+    /// Polls until `poll` breaks with a value, fails with an error that is not transient, or `limit`
+    /// expires.
     pub(crate) async fn until<T, F>(
         &self,
         operation: &str,
         (resource_type, id): Subject<'_>,
         limit: Duration,
-        mut look: impl FnMut() -> F + Send,
+        mut poll: impl FnMut() -> F + Send,
     ) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<ControlFlow<T, String>>> + Send,
@@ -142,13 +142,13 @@ impl Client {
         let began = Instant::now();
         let interval = self.timeouts.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL);
         let mut state = "no reply yet".to_string();
-        // The limit lies round everything, so neither a slow reply nor the last pause can pass it.
-        let looking = tokio::time::timeout(limit, async {
+        // The limit covers everything, so neither a slow reply nor the last pause can exceed it.
+        let polling = tokio::time::timeout(limit, async {
             loop {
                 let mut pause = interval;
-                match look().await {
+                match poll().await {
                     Ok(ControlFlow::Break(value)) => return Ok(value),
-                    Ok(ControlFlow::Continue(seen)) => state = seen,
+                    Ok(ControlFlow::Continue(current)) => state = current,
                     Err(error) if error.is_retryable() => {
                         pause = pause.max(error.retry_after().unwrap_or_default());
                         state = error.to_string();
@@ -158,8 +158,8 @@ impl Client {
                 tokio::time::sleep(pause).await;
             }
         });
-        let ended = looking.await;
-        ended.unwrap_or_else(|_| {
+        let outcome = polling.await;
+        outcome.unwrap_or_else(|_| {
             Err(ProviderError::timeout(
                 format!("{operation} of {resource_type} {id} ({state})"),
                 began.elapsed(),
@@ -196,21 +196,20 @@ impl Client {
         if status.is_success() {
             Ok((status.as_u16(), body.into()))
         } else {
-            Err(self.refusal(status.as_u16(), &headers, &body, about))
+            Err(self.classify(status.as_u16(), &headers, &body, about))
         }
     }
 
-    /// The cloud's own code says most; where there is none, the status decides. A page that is not
-    /// the cloud's says nothing: that a machine is gone, or was not made, only the cloud itself can
-    /// know.
-    fn refusal(
+    /// Classifies an error by the API's code, or by the status if it has none. A page that is not the
+    /// API's proves nothing: only the cloud knows that an instance is gone, or was not made.
+    fn classify(
         &self,
         status: u16,
         headers: &HeaderMap,
         body: &[u8],
         (resource_type, id): Subject<'_>,
     ) -> Failure {
-        let said: Option<Refusal> = serde_json::from_slice(body).ok();
+        let said: Option<ApiError> = serde_json::from_slice(body).ok();
         let code = said.as_ref().map_or("", |said| said.error.code.as_str());
         let message = match &said {
             Some(said) => self.clean(&said.error.message),
@@ -218,8 +217,8 @@ impl Client {
         };
         let mut context = origin(status, headers.get("x-request-id"));
         context.code = (!code.is_empty()).then(|| code.to_string());
-        // Some kinds have room for the origin; the others say it in their message.
-        let told = || format!("{message}{context}");
+        // Some kinds have a field for the context; the others hold it in their message.
+        let detailed = || format!("{message}{context}");
         let is_own = said.is_some() || matches!(status, 408 | 429 | 500..);
         let error = match (status, code) {
             _ if !is_own => {
@@ -231,10 +230,10 @@ impl Client {
             }
             (_, "locked") => ProviderError::conflict(message, true),
             (_, "sold_out") => ProviderError::capacity(message),
-            (_, "limit_reached") => ProviderError::quota(resource_type, told()),
-            (401 | 403, _) => ProviderError::auth(NAME, told()),
+            (_, "limit_reached") => ProviderError::quota(resource_type, detailed()),
+            (401 | 403, _) => ProviderError::auth(NAME, detailed()),
             (404 | 410, _) => ProviderError::not_found(resource_type, id),
-            (400 | 422, _) => ProviderError::invalid_config("request", told()),
+            (400 | 422, _) => ProviderError::invalid_config("request", detailed()),
             (409, _) => ProviderError::conflict(message, false),
             (429, _) => ProviderError::RateLimit { retry_after: retry_after(headers) },
             (408 | 500.., _) => ProviderError::unavailable(message),
@@ -248,7 +247,7 @@ impl Client {
         }
     }
 
-    /// One line of bounded length, and without the token if the cloud repeats it.
+    /// Returns one line of bounded length, with the token redacted if the cloud repeats it.
     fn clean(&self, text: &str) -> String {
         let token = self.authorization.to_str().unwrap_or_default().trim_start_matches("Bearer ");
         let text =
@@ -258,7 +257,7 @@ impl Client {
     }
 }
 
-/// What the support staff of the cloud will ask for.
+/// The context that the cloud's support asks for.
 fn origin(status: u16, request_id: Option<&HeaderValue>) -> ErrorContext {
     let context = ErrorContext::new(NAME).with_status(status);
     match request_id.and_then(|id| id.to_str().ok()) {

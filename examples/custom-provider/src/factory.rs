@@ -1,4 +1,4 @@
-//! What the registry holds: how a provider is made, and what it takes.
+//! The factory: it creates the provider, and describes its options.
 
 use spuff_core::provider::config::{ProviderConfig, ProviderTimeouts};
 use spuff_core::provider::error::ProviderError;
@@ -12,7 +12,7 @@ use crate::{NAME, check};
 
 pub(crate) const PROJECT: &str = "project";
 
-/// Makes [`NimbusProvider`]s.
+/// Creates [`NimbusProvider`]s.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NimbusFactory;
 
@@ -25,13 +25,13 @@ impl ProviderFactory for NimbusFactory {
         self.create_with(&ProviderConfig::new(token).with_timeouts(timeouts))
     }
 
-    /// Uses every field of the configuration, or refuses it: what is passed over in silence is
-    /// found in production.
+    /// Uses every field of the configuration, or refuses it: a field that is ignored in silence shows
+    /// only in production.
     fn create_with(&self, config: &ProviderConfig) -> ProviderResult<Box<dyn Provider>> {
         if let Some(unknown) = config.options.keys().find(|name| *name != PROJECT) {
             return Err(ProviderError::invalid_config(
                 unknown,
-                format!("nimbus knows one option only: {PROJECT}"),
+                format!("the only option of nimbus is {PROJECT}"),
             ));
         }
         Ok(Box::new(NimbusProvider::connect(config)?))
@@ -39,14 +39,13 @@ impl ProviderFactory for NimbusFactory {
 
     fn describe(&self) -> ProviderDescription {
         let mut description = ProviderDescription::new(self.provider_type());
-        description.summary = "Nimbus machines, API v1".to_string();
+        description.summary = "Nimbus instances, API v1".to_string();
         description.options = vec![
             OptionDescription::new("token", "API token").required().secret().env(&["NIMBUS_TOKEN"]),
             OptionDescription::new("endpoint", format!("Base URL; {API_BASE} by default"))
                 .env(&["NIMBUS_ENDPOINT"]),
-            OptionDescription::new("region", "Place where a request names none"),
-            OptionDescription::new(PROJECT, "Project that new machines belong to")
-                .env(&["NIMBUS_PROJECT"]),
+            OptionDescription::new("region", "Region of requests that name none"),
+            OptionDescription::new(PROJECT, "Project of new instances").env(&["NIMBUS_PROJECT"]),
         ];
         description.capabilities.max_user_data = check::MAX_USER_DATA;
         description.capabilities.ssh_keys = false;

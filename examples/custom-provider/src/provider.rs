@@ -1,4 +1,4 @@
-//! The verbs, and nothing else.
+//! The operations.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -21,11 +21,11 @@ use crate::check::{self, KEY_LABEL};
 use crate::client::{Client, Failure, NO_BODY};
 use crate::factory::PROJECT;
 
-/// Where Nimbus is.
+/// The base URL of Nimbus' API.
 pub(crate) const API_BASE: &str = "https://api.nimbus.example/v1";
 const MANAGED: (&str, &str) = (labels::MANAGED_BY, labels::MANAGED_BY_VALUE);
 
-/// Nimbus, a cloud that exists on this page only.
+/// A provider for Nimbus, a fictitious cloud.
 pub struct NimbusProvider {
     client: Client,
     region: String,
@@ -33,18 +33,19 @@ pub struct NimbusProvider {
 }
 
 impl NimbusProvider {
-    /// A provider at `https://api.nimbus.example/v1`.
+    /// Creates a provider at `https://api.nimbus.example/v1`.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the token is empty or cannot be one. Nothing is sent.
+    /// [`ProviderError::InvalidConfig`] if the token is empty or cannot stand in a header. Nothing is
+    /// sent.
     pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::with_config(token, API_BASE, timeouts)
     }
 
-    /// A provider at another base URL: a mock server, or another installation of the cloud.
+    /// Creates a provider at another base URL: a mock server, or another installation of the cloud.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
+    /// As [`new`](Self::new), and if `base_url` is not an `https` URL (or `http` on loopback).
     pub fn with_config(
         token: &str,
         base_url: &str,
@@ -53,7 +54,7 @@ impl NimbusProvider {
         Self::connect(&ProviderConfig::new(token).with_endpoint(base_url).with_timeouts(timeouts))
     }
 
-    /// A provider by its whole configuration, as the factory makes it.
+    /// Creates a provider from a whole configuration, for the factory.
     pub(crate) fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         Ok(Self {
             client: Client::new(config)?,
@@ -76,7 +77,7 @@ impl NimbusProvider {
         }
     }
 
-    /// The machine that was made under a key.
+    /// Returns the instance that was made under a key.
     async fn find(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         let found: Vec<Machine> = self.client.list("/machines", (KEY_LABEL, key)).await?;
         Ok(found.into_iter().next().map(ProviderInstance::from))
@@ -89,7 +90,7 @@ impl NimbusProvider {
     ) -> ProviderResult<()> {
         let endpoint = &format!("/actions/{}", check::word("action", action_id)?);
         let limit = self.client.timeouts.action_complete;
-        let look = || async move {
+        let poll = || async move {
             let reply: ActionReply =
                 self.client.request(Method::GET, endpoint, ("action", action_id), NO_BODY).await?;
             match reply.action.state.as_str() {
@@ -98,7 +99,7 @@ impl NimbusProvider {
                 _ => Ok(ControlFlow::Continue(reply.action.state)),
             }
         };
-        self.client.until("create_snapshot", subject, limit, look).await
+        self.client.until("create_snapshot", subject, limit, poll).await
     }
 }
 
@@ -125,8 +126,7 @@ impl Provider for NimbusProvider {
             project: self.project.as_deref(),
         };
 
-        // A key of the caller's own stands for one machine: it may have been made by an earlier
-        // call.
+        // An idempotency key stands for one instance, which an earlier call may have made.
         if request.idempotency_key.is_some()
             && let Some(instance) = self.find(&key).await?
         {
@@ -141,12 +141,12 @@ impl Provider for NimbusProvider {
             Err(Failure::Refused(error)) => return Err(error),
             Err(Failure::Unknown(error)) => error,
         };
-        // The machine may exist. It is looked for by its key and never ordered again; that it
-        // cannot be seen proves nothing, since a list may lag behind.
+        // The instance may exist. Find it by its key, and never send the create again: an empty list
+        // proves nothing, since lists may lag.
         if let Ok(Some(instance)) = self.find(&key).await {
             return Ok(instance);
         }
-        let message = format!("{lost}; look for a machine with the label {KEY_LABEL}={key}");
+        let message = format!("{lost}; look for an instance with the label {KEY_LABEL}={key}");
         let context = lost.context().cloned().unwrap_or_default();
         Err(ProviderError::unknown_outcome("create_instance", key, message).with_context(context))
     }
@@ -176,7 +176,7 @@ impl Provider for NimbusProvider {
 
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         let limit = self.client.timeouts.instance_ready;
-        let look = || async move {
+        let poll = || async move {
             let machine =
                 self.machine(id).await?.ok_or_else(|| ProviderError::not_found("instance", id))?;
             if matches!(machine.state.as_str(), "failed" | "terminated") {
@@ -190,7 +190,7 @@ impl Provider for NimbusProvider {
                 ControlFlow::Continue(state)
             })
         };
-        self.client.until("wait_ready", ("instance", id), limit, look).await
+        self.client.until("wait_ready", ("instance", id), limit, poll).await
     }
 
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
@@ -230,15 +230,15 @@ impl Provider for NimbusProvider {
     }
 }
 
-/// What cannot become ready any more, with the cloud's reason and the id under which it still
-/// exists.
+/// The error for a resource that can no longer become ready: it holds the cloud's reason and the id,
+/// since the resource still exists.
 fn failed(id: &str, reason: Option<String>) -> ProviderError {
     let context = ErrorContext::new(NAME).with_instance_id(id);
-    let reason = reason.unwrap_or_else(|| "the cloud gives no reason".to_string());
+    let reason = reason.unwrap_or_else(|| "the API gives no reason".to_string());
     ProviderError::conflict(format!("it has failed: {reason}"), false).with_context(context)
 }
 
-/// 128 bits that no other call will have. They are no secret.
+/// Returns 128 random bits, which make the key unique. They are not a secret.
 fn random_key() -> String {
     let half = || RandomState::new().hash_one(NAME);
     format!("{:016x}{:016x}", half(), half())

@@ -1,5 +1,4 @@
-//! The provider keeps the contract: the suite that every provider of spuff is held to, against a
-//! cloud that remembers.
+//! Runs the conformance suite, which every provider of spuff passes, against the fake of Nimbus.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 mod cloud;

@@ -1,4 +1,4 @@
-//! The provider as its users meet it: through a registry, by name.
+//! Uses the provider as a user does: through a registry, by name.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 use custom_provider::{NAME, NimbusFactory, NimbusProvider};
@@ -44,7 +44,7 @@ fn is_listed_beside_the_built_in_ones() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_answered_with_those_that_somebody_has() {
+fn an_unknown_name_is_answered_with_the_known_names() {
     let error =
         registry().create_by_name("cumulus", "token", ProviderTimeouts::default()).err().unwrap();
     assert!(error.to_string().contains("nimbus"), "{error}");
@@ -54,7 +54,7 @@ fn a_name_that_nobody_has_is_answered_with_those_that_somebody_has() {
 }
 
 #[test]
-fn a_token_that_cannot_be_one_is_refused_at_once() {
+fn an_invalid_token_is_refused_at_once() {
     for token in ["", " \n", "two\nlines"] {
         let error =
             registry().create_by_name("nimbus", token, ProviderTimeouts::default()).err().unwrap();
@@ -91,7 +91,7 @@ fn uses_or_refuses_each_field_of_a_configuration() {
 }
 
 #[test]
-fn tells_what_it_takes_and_can_do() {
+fn describes_its_options_and_capabilities() {
     let description = registry().describe("nimbus").unwrap();
     assert_eq!(description.provider_type, NIMBUS);
     let token = description.option("token").unwrap();

@@ -1,5 +1,4 @@
-//! Each verb against a cloud that is a mock: success, each refusal, and the replies that never
-//! come.
+//! Each operation against a mock of the cloud: success, each API error, and lost replies.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 use std::time::Duration;
@@ -15,7 +14,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const TOKEN: &str = "nimbus-canary-token";
 
-/// Short pauses; deadlines that only a hang reaches.
+/// Short pauses, and deadlines that only a hang reaches.
 fn timeouts() -> ProviderTimeouts {
     ProviderTimeouts {
         instance_ready: Duration::from_secs(20),
@@ -83,7 +82,7 @@ async fn create_sends_what_was_asked_for_and_returns_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_refused_before_anything_is_sent() {
+async fn invalid_requests_are_refused_before_anything_is_sent() {
     let cloud = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(500)).expect(0).mount(&cloud).await;
     let provider = nimbus(&cloud);
@@ -115,7 +114,7 @@ async fn what_cannot_work_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn the_region_of_the_provider_stands_in_for_none() {
+async fn a_request_without_region_uses_that_of_the_provider() {
     let cloud = MockServer::start().await;
     on("POST", "/machines")
         .and(body_partial_json(json!({"place": "south", "project": "blog"})))
@@ -133,7 +132,7 @@ async fn the_region_of_the_provider_stands_in_for_none() {
     provider.create_instance(&InstanceRequest::new("web-1", "", "small")).await.unwrap();
 }
 
-/// A cloud that takes the order and loses the reply.
+/// A cloud that carries out the create and loses the reply.
 async fn losing(reply: ResponseTemplate, found: Value) -> MockServer {
     let cloud = MockServer::start().await;
     on("POST", "/machines").respond_with(reply).expect(1).mount(&cloud).await;
@@ -147,7 +146,7 @@ async fn losing(reply: ResponseTemplate, found: Value) -> MockServer {
 }
 
 #[tokio::test]
-async fn a_machine_whose_reply_was_lost_is_found_and_not_ordered_again() {
+async fn lost_create_reply_is_resolved_without_a_second_create() {
     for reply in [
         ResponseTemplate::new(502),
         ResponseTemplate::new(202).set_body_string("<html>"),
@@ -165,7 +164,7 @@ async fn a_machine_whose_reply_was_lost_is_found_and_not_ordered_again() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_cannot_be_known_is_said_to_be_unknown() {
+async fn undetermined_create_returns_unknown_outcome() {
     let late =
         answer(202, json!({"machine": machine("booting")})).set_delay(Duration::from_secs(5));
     for reply in [ResponseTemplate::new(502), late] {
@@ -185,16 +184,16 @@ async fn an_outcome_that_cannot_be_known_is_said_to_be_unknown() {
 }
 
 #[tokio::test]
-async fn a_cloud_that_was_not_reached_has_made_nothing() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+async fn refused_connection_is_a_network_error() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let provider =
-        NimbusProvider::with_config(TOKEN, &format!("http://{nobody}"), timeouts()).unwrap();
+        NimbusProvider::with_config(TOKEN, &format!("http://{closed}"), timeouts()).unwrap();
     let error = provider.create_instance(&request()).await.unwrap_err();
     assert!(matches!(error, ProviderError::Network(_)), "{error}");
 }
 
 #[tokio::test]
-async fn a_key_of_the_callers_own_stands_for_one_machine() {
+async fn idempotency_key_returns_the_same_instance() {
     let cloud = MockServer::start().await;
     on("GET", "/machines")
         .and(query_param("label", "spuff-key=order-7"))
@@ -209,7 +208,7 @@ async fn a_key_of_the_callers_own_stands_for_one_machine() {
 }
 
 #[tokio::test]
-async fn refusals_have_kinds() {
+async fn api_errors_have_kinds() {
     let table: [(ResponseTemplate, &str); 12] = [
         (refusal(401, "bad_token", "no"), "authentication"),
         (refusal(403, "", "no"), "authentication"),
@@ -243,7 +242,7 @@ async fn refusals_have_kinds() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_not_the_clouds_does_not_say_that_a_machine_is_gone() {
+async fn foreign_404_is_not_not_found() {
     let cloud = MockServer::start().await;
     Mock::given(any())
         .respond_with(ResponseTemplate::new(404).set_body_string("<html>nginx</html>"))
@@ -263,7 +262,7 @@ async fn a_page_that_is_not_the_clouds_does_not_say_that_a_machine_is_gone() {
 }
 
 #[tokio::test]
-async fn the_cloud_says_how_long_to_wait() {
+async fn rate_limit_returns_retry_after() {
     let cloud = MockServer::start().await;
     Mock::given(any())
         .respond_with(refusal(429, "slow_down", "no").insert_header("retry-after", "7"))
@@ -274,7 +273,7 @@ async fn the_cloud_says_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_cloud_repeats_is_not_shown() {
+async fn echoed_token_is_redacted() {
     let cloud = MockServer::start().await;
     for status in [401, 418, 422, 500] {
         cloud.reset().await;
@@ -290,7 +289,7 @@ async fn a_token_that_the_cloud_repeats_is_not_shown() {
 }
 
 #[tokio::test]
-async fn destroying_what_is_gone_is_well() {
+async fn destroying_an_absent_instance_succeeds() {
     let cloud = MockServer::start().await;
     on("DELETE", "/machines/vm-1")
         .respond_with(ResponseTemplate::new(204))
@@ -309,7 +308,7 @@ async fn destroying_what_is_gone_is_well() {
 }
 
 #[tokio::test]
-async fn a_locked_machine_is_destroyed_when_it_is_free() {
+async fn locked_instance_is_destroyed_once_it_is_unlocked() {
     let cloud = MockServer::start().await;
     on("DELETE", "/machines/vm-1")
         .respond_with(refusal(423, "locked", "busy"))
@@ -335,7 +334,7 @@ async fn a_locked_machine_is_destroyed_when_it_is_free() {
 }
 
 #[tokio::test]
-async fn get_reads_a_machine_or_none() {
+async fn get_returns_an_instance_or_none() {
     let cloud = MockServer::start().await;
     on("GET", "/machines/vm-1")
         .respond_with(answer(200, json!({"machine": machine("running")})))
@@ -360,7 +359,7 @@ async fn get_reads_a_machine_or_none() {
 }
 
 #[tokio::test]
-async fn lists_follow_their_pages_and_hold_only_what_is_spuffs() {
+async fn lists_follow_pages_and_hold_only_managed_instances() {
     let cloud = MockServer::start().await;
     for (page, id, next) in [("1", "vm-1", json!(2)), ("2", "vm-2", json!(null))] {
         on("GET", "/machines")
@@ -385,7 +384,7 @@ async fn lists_follow_their_pages_and_hold_only_what_is_spuffs() {
 }
 
 #[tokio::test]
-async fn pages_that_go_in_a_circle_are_left() {
+async fn circular_pages_end_with_an_error() {
     let cloud = MockServer::start().await;
     on("GET", "/machines")
         .respond_with(answer(200, json!({"machines": [], "next_page": 1})))
@@ -396,7 +395,7 @@ async fn pages_that_go_in_a_circle_are_left() {
 }
 
 #[tokio::test]
-async fn waits_through_boot_and_passing_faults() {
+async fn wait_survives_boot_and_transient_errors() {
     let cloud = MockServer::start().await;
     let bare = json!({"machine": {"id": "vm-1", "state": "running"}});
     for reply in [
@@ -420,7 +419,7 @@ async fn waits_through_boot_and_passing_faults() {
 }
 
 #[tokio::test]
-async fn a_wait_ends_when_it_is_in_vain() {
+async fn wait_ends_if_the_instance_cannot_become_ready() {
     let cloud = MockServer::start().await;
     on("GET", "/machines/vm-1")
         .respond_with(answer(200, json!({"machine": machine("failed")})))
@@ -451,7 +450,7 @@ async fn a_wait_ends_when_it_is_in_vain() {
 }
 
 #[tokio::test]
-async fn a_snapshot_is_waited_for() {
+async fn create_snapshot_waits_for_completion() {
     let cloud = MockServer::start().await;
     let action = |state: &str| json!({"id": "a-1", "state": state, "reason": "the disk is full"});
     let started = json!({
@@ -485,7 +484,7 @@ async fn a_snapshot_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_snapshot_whose_reply_was_lost_is_not_made_again() {
+async fn lost_snapshot_reply_is_not_retried() {
     let cloud = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(500)).expect(1).mount(&cloud).await;
     let error = nimbus(&cloud).create_snapshot("vm-1", "before").await.unwrap_err();

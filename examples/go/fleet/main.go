@@ -1,4 +1,4 @@
-// Twenty machines at once, each with a line that shows what becomes of it, and their end: also after a failure and Ctrl-C.
+// Creates twenty instances at once, shows the state of each on a line of its own, and destroys them, even after a failure or Ctrl-C.
 //
 //	go run ./fleet
 //	HETZNER_TOKEN=… go run ./fleet -provider hetzner -region fsn1 -size cx22 -count 3
@@ -26,10 +26,10 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.provider, "provider", "", "a real one, such as hetzner, or docker for an engine on this computer; a simulated cloud by default")
+	flag.StringVar(&o.provider, "provider", "", "a real provider, such as hetzner, or docker for an engine on this computer; by default a simulated cloud")
 	flag.StringVar(&o.region, "region", "fsn1", "region or location")
 	flag.StringVar(&o.size, "size", "cx22", "size or type")
-	flag.IntVar(&o.count, "count", 20, "how many machines")
+	flag.IntVar(&o.count, "count", 20, "number of instances")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
@@ -54,11 +54,11 @@ func run(ctx context.Context, o options) error {
 	fleet.screen.close()
 	fmt.Printf("%d of %d are ready after %.1f s\n", len(fleet.ids), o.count, time.Since(began).Seconds())
 	ended := fleet.end(context.WithoutCancel(ctx))
-	fmt.Printf("all over after %.1f s\n", time.Since(began).Seconds())
+	fmt.Printf("all destroyed after %.1f s\n", time.Since(began).Seconds())
 	if cloud != nil {
 		leaks, err := cloud.Leaks()
 		if err != nil || len(leaks) > 0 {
-			ended = errors.Join(ended, err, fmt.Errorf("%d machines are left", len(leaks)))
+			ended = errors.Join(ended, err, fmt.Errorf("%d resources are left", len(leaks)))
 		}
 	}
 	return errors.Join(started, ended)
@@ -71,7 +71,7 @@ func connect(o *options) (*spuff.Provider, *spuff.Cloud, error) {
 		provider, err := registry.FromEnv(o.provider)
 		return provider, nil, err
 	}
-	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, whose time goes 30 times as fast")
+	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, whose time passes 30 times as fast")
 	cloud, err := spuff.StartCloud(spuff.CloudOptions{Speed: 30})
 	if err != nil {
 		return nil, nil, err
@@ -84,7 +84,7 @@ func connect(o *options) (*spuff.Provider, *spuff.Cloud, error) {
 	return provider, cloud, err
 }
 
-// A fleet is what has been started, and its lines on the screen.
+// A fleet holds the ids of the ready instances, and their lines on the screen.
 type fleet struct {
 	provider *spuff.Provider
 	screen   *screen
@@ -93,7 +93,7 @@ type fleet struct {
 	ids      []string
 }
 
-// each calls work for all numbers at once; its error is that of all.
+// each calls work for all numbers at once, and joins their errors.
 func (f *fleet) each(count int, work func(number int) error) error {
 	failures := make([]error, count)
 	var all sync.WaitGroup
@@ -108,7 +108,7 @@ func (f *fleet) each(count int, work func(number int) error) error {
 	return errors.Join(failures...)
 }
 
-// start starts a machine; one that does not become ready is ended at once.
+// start creates an instance and waits for it; spuff destroys one that does not become ready.
 func (f *fleet) start(ctx context.Context, number int, o options) error {
 	request := spuff.InstanceRequest{
 		Name: fmt.Sprintf("fleet-%02d", number+1), Region: o.region, Size: o.size,
@@ -117,27 +117,27 @@ func (f *fleet) start(ctx context.Context, number int, o options) error {
 	show := func(state string, elapsed time.Duration) {
 		f.screen.show(number, fmt.Sprintf("%s  %5.1f s  %s", request.Name, elapsed.Seconds(), state))
 	}
-	show("asked for", 0)
+	show("requested", 0)
 	began := time.Now()
-	machine, err := f.provider.CreateAndWait(ctx, request, spuff.OnFailureDestroy, spuff.OnProgress(func(seen spuff.Progress) {
-		show(seen.State+" "+seen.ID, time.Since(began))
+	instance, err := f.provider.CreateAndWait(ctx, request, spuff.OnFailureDestroy, spuff.OnProgress(func(event spuff.Progress) {
+		show(event.State+" "+event.ID, time.Since(began))
 	}))
 	if err != nil {
 		show("failed: "+err.Error(), time.Since(began))
 		return fmt.Errorf("%s: %w", request.Name, err)
 	}
-	show(fmt.Sprintf("ready at %s", machine.IP), time.Since(began))
+	show(fmt.Sprintf("ready at %s", instance.IP), time.Since(began))
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	f.ids = append(f.ids, machine.ID)
+	f.ids = append(f.ids, instance.ID)
 	return nil
 }
 
-// end ends every machine of this run, also what a create that was interrupted has still made.
+// end destroys every ready instance, and waits until spuff has destroyed those of interrupted creates.
 func (f *fleet) end(ctx context.Context) error {
 	ended := f.each(len(f.ids), func(number int) error {
 		if err := f.provider.DestroyInstance(ctx, f.ids[number]); err != nil {
-			return fmt.Errorf("machine %s still exists and costs money: %w", f.ids[number], err)
+			return fmt.Errorf("instance %s still exists and costs money: %w", f.ids[number], err)
 		}
 		return nil
 	})

@@ -1,4 +1,4 @@
-// Lines that change where they stand: on a terminal; elsewhere each change is a line of its own.
+// A screen updates its lines in place on a terminal; other output gets a new line for each change.
 
 package main
 

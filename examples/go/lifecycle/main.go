@@ -1,11 +1,11 @@
-// The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
+// The whole life of an instance: create, wait, list, snapshot, restore from the snapshot, destroy.
 //
 //	go run ./lifecycle
 //	go run ./lifecycle -provider docker
 //	HETZNER_TOKEN=… go run ./lifecycle -provider hetzner
 //
-// Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, or
-// containers on this computer, and ends them: also after a failure, and after Ctrl-C.
+// Without a provider it runs against a simulated cloud in its own process. With one it creates real instances, or containers
+// on this computer, and destroys them even after a failure or Ctrl-C.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"example.com/spuff"
 )
 
-// The cloud that there is without an account, and how many times as fast its time goes.
+// The provider that is simulated by default, and how many times as fast its time passes.
 const (
 	simulated = "hetzner"
 	speed     = 30
@@ -36,16 +36,16 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.provider, "provider", "", "digitalocean, hetzner or aws: a real cloud; docker: an engine on this computer; a simulated cloud by default")
+	flag.StringVar(&o.provider, "provider", "", "digitalocean, hetzner or aws for a real cloud, docker for an engine on this computer; by default a simulated cloud")
 	flag.StringVar(&o.endpoint, "endpoint", "", "the API's base URL or the engine's address, in place of the provider's own")
-	flag.StringVar(&o.region, "region", "", "region or location; a common one, or the provider's own, by default")
-	flag.StringVar(&o.size, "size", "", "size or type; the smallest common one, or the provider's own, by default")
+	flag.StringVar(&o.region, "region", "", "region or location; by default a common one, or the provider's default")
+	flag.StringVar(&o.size, "size", "", "size or type; by default the smallest common one, or the provider's default")
 	flag.StringVar(&o.image, "image", "ubuntu:24.04", "ubuntu:24.04, debian:12, snapshot:ID, or the provider's own id")
-	flag.StringVar(&o.name, "name", fmt.Sprintf("spuff-%x", os.Getpid()), "name of the machine and its snapshot")
-	flag.DurationVar(&o.readyTimeout, "ready-timeout", 5*time.Minute, "how long to wait for a machine to become ready")
-	flag.BoolVar(&o.noSnapshot, "no-snapshot", false, "leave the snapshot and the restored machine out")
+	flag.StringVar(&o.name, "name", fmt.Sprintf("spuff-%x", os.Getpid()), "name of the instance and its snapshot")
+	flag.DurationVar(&o.readyTimeout, "ready-timeout", 5*time.Minute, "how long to wait for an instance to become ready")
+	flag.BoolVar(&o.noSnapshot, "no-snapshot", false, "skip the snapshot and the restored instance")
 	flag.Parse()
-	// The first Ctrl-C ends the context; after that it ends the program.
+	// The first Ctrl-C cancels the context; a second one ends the program.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, o); err != nil {
@@ -86,9 +86,9 @@ func run(ctx context.Context, o options) error {
 	began := time.Now()
 	lived := life.live(ctx, request, !o.noSnapshot)
 	if ctx.Err() != nil {
-		fmt.Fprintln(os.Stderr, "interrupted: what has been started is being ended; press Ctrl-C again only to leave it running")
+		fmt.Fprintln(os.Stderr, "interrupted: destroying what was created; press Ctrl-C again only to leave it running")
 	}
-	// Whatever has ended the context: what exists is ended all the same.
+	// Destroy what exists even if the context was cancelled.
 	ended := life.end(context.WithoutCancel(ctx))
 	fmt.Printf("done in %.1f s\n", time.Since(began).Seconds())
 	if cloud != nil {
@@ -101,7 +101,7 @@ func run(ctx context.Context, o options) error {
 	return errors.Join(lived, ended, spuff.Settled(context.WithoutCancel(ctx)))
 }
 
-// connection is how the provider is reached; and the simulated cloud, where that is it.
+// connection returns the provider's configuration, and the simulated cloud if there is one.
 func connection(registry *spuff.Registry, o *options) (spuff.Config, *spuff.Cloud, error) {
 	if o.provider != "" {
 		config := spuff.Config{Endpoint: o.endpoint, Timeouts: spuff.Timeouts{InstanceReady: &o.readyTimeout}}
@@ -109,10 +109,10 @@ func connection(registry *spuff.Registry, o *options) (spuff.Config, *spuff.Clou
 		return config, nil, err
 	}
 	o.provider = simulated
-	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, with no machine behind it and")
-	fmt.Printf("nothing to pay; its time goes %d times as fast. For containers on this computer, with Docker or Podman:\n", speed)
+	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, with no computer behind it and")
+	fmt.Printf("nothing to pay; its time passes %d times as fast. For containers on this computer, with Docker or Podman:\n", speed)
 	fmt.Println("  go run ./lifecycle -provider docker")
-	fmt.Println("For real machines, and real money:")
+	fmt.Println("For real instances, and real money:")
 	fmt.Println("  HETZNER_TOKEN=… go run ./lifecycle -provider hetzner")
 	fmt.Println()
 	cloud, err := spuff.StartCloud(spuff.CloudOptions{Speed: speed})
@@ -124,14 +124,14 @@ func connection(registry *spuff.Registry, o *options) (spuff.Config, *spuff.Clou
 	return config, cloud, err
 }
 
-// A life is what exists because of this run.
+// A life holds the resources that this run has created.
 type life struct {
-	provider            *spuff.Provider
-	machines, snapshots []string
+	provider             *spuff.Provider
+	instances, snapshots []string
 }
 
 func (l *life) live(ctx context.Context, request spuff.InstanceRequest, withSnapshot bool) error {
-	machine, err := l.start(ctx, request)
+	instance, err := l.start(ctx, request)
 	if err != nil {
 		return err
 	}
@@ -140,15 +140,15 @@ func (l *life) live(ctx context.Context, request spuff.InstanceRequest, withSnap
 		return err
 	}
 	fmt.Printf("            %d managed by spuff\n", len(managed))
-	if !slices.ContainsFunc(managed, func(i spuff.Instance) bool { return i.ID == machine.ID }) {
-		fmt.Printf("            %s is not listed yet: the cloud's lists lag\n", machine.ID)
+	if !slices.ContainsFunc(managed, func(i spuff.Instance) bool { return i.ID == instance.ID }) {
+		fmt.Printf("            %s is not listed yet: the cloud's lists lag\n", instance.ID)
 	}
 	if !withSnapshot || !l.provider.SupportsSnapshots() {
 		return nil
 	}
-	// A snapshot that is left half-way is finished by the cloud, and then known to nobody: it is let finish here.
+	// Not cancellable: the cloud would finish an abandoned snapshot, and this program would not know its id.
 	snapshot, err := step("snapshot", func() (spuff.Snapshot, error) {
-		return l.provider.CreateSnapshot(context.WithoutCancel(ctx), machine.ID, request.Name)
+		return l.provider.CreateSnapshot(context.WithoutCancel(ctx), instance.ID, request.Name)
 	})
 	if err != nil {
 		return err
@@ -162,25 +162,25 @@ func (l *life) live(ctx context.Context, request spuff.InstanceRequest, withSnap
 }
 
 func (l *life) start(ctx context.Context, request spuff.InstanceRequest) (spuff.Instance, error) {
-	machine, err := step("create", func() (spuff.Instance, error) { return l.provider.CreateInstance(ctx, request) })
+	instance, err := step("create", func() (spuff.Instance, error) { return l.provider.CreateInstance(ctx, request) })
 	if err != nil {
-		return machine, err
+		return instance, err
 	}
-	fmt.Printf("            %s\n", machine.ID)
-	l.machines = append(l.machines, machine.ID)
-	machine, err = step("wait", func() (spuff.Instance, error) { return l.provider.WaitReady(ctx, machine.ID) })
+	fmt.Printf("            %s\n", instance.ID)
+	l.instances = append(l.instances, instance.ID)
+	instance, err = step("wait", func() (spuff.Instance, error) { return l.provider.WaitReady(ctx, instance.ID) })
 	if err == nil {
-		fmt.Printf("            %s is %s at %s\n", machine.ID, machine.StatusWord, machine.IP)
+		fmt.Printf("            %s is %s at %s\n", instance.ID, instance.StatusWord, instance.IP)
 	}
-	return machine, err
+	return instance, err
 }
 
-// end ends all that exists; one that cannot be ended does not keep the others alive.
+// end destroys all instances and deletes all snapshots. One failure does not stop the rest.
 func (l *life) end(ctx context.Context) (ended error) {
-	for _, id := range slices.Backward(l.machines) {
+	for _, id := range slices.Backward(l.instances) {
 		_, err := step("destroy", func() (string, error) { return id, l.provider.DestroyInstance(ctx, id) })
 		if err != nil {
-			ended = errors.Join(ended, fmt.Errorf("machine %s still exists, and may cost money: %w", id, err))
+			ended = errors.Join(ended, fmt.Errorf("instance %s still exists, and may cost money: %w", id, err))
 		}
 	}
 	for _, id := range l.snapshots {
@@ -192,10 +192,10 @@ func (l *life) end(ctx context.Context) (ended error) {
 	return ended
 }
 
-// step calls a verb, and prints how long it took.
-func step[T any](what string, verb func() (T, error)) (T, error) {
+// step calls an operation, and prints how long it took.
+func step[T any](what string, operation func() (T, error)) (T, error) {
 	began := time.Now()
-	result, err := verb()
+	result, err := operation()
 	verdict := "ok"
 	if err != nil {
 		verdict = "failed"
@@ -204,7 +204,7 @@ func step[T any](what string, verb func() (T, error)) (T, error) {
 	return result, err
 }
 
-// first is the first text that is not empty.
+// first returns the first text that is not empty.
 func first(texts ...string) string {
 	for _, text := range texts {
 		if text != "" {

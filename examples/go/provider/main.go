@@ -1,4 +1,4 @@
-// A provider written in Go: registered, used like any other, and checked by the behaviour suite.
+// A provider written in Go: registered, used like any other, and checked by the conformance suite.
 //
 //	go run ./provider
 package main
@@ -20,11 +20,11 @@ func main() {
 	}
 }
 
-// register makes a registry in which the provider stands beside those of spuff.
+// register returns a registry that holds the provider beside the built-in ones.
 func register() (*spuff.Registry, error) {
 	registry := spuff.NewRegistryWithDefaults()
 	return registry, spuff.Register(registry, "memory", spuff.Factory[*memory]{
-		Summary: "machines that live in a map", MaxUserData: maxUserData, Connect: newCloud().connect,
+		Summary: "instances that live in a map", MaxUserData: maxUserData, Connect: newCloud().connect,
 	})
 }
 
@@ -44,8 +44,8 @@ func run(ctx context.Context) error {
 	}
 	defer provider.Close()
 	request := spuff.InstanceRequest{Name: "web-1", Size: "small", Labels: map[string]string{"env": "test"}}
-	err = provider.WithInstance(ctx, request, func(_ context.Context, machine spuff.Instance) error {
-		fmt.Printf("%s is %s at %s, with %v\n\n", machine.Name, machine.StatusWord, machine.IP, machine.Labels)
+	err = provider.WithInstance(ctx, request, func(_ context.Context, instance spuff.Instance) error {
+		fmt.Printf("%s is %s at %s, with %v\n\n", instance.Name, instance.StatusWord, instance.IP, instance.Labels)
 		return nil
 	})
 	if err != nil {
@@ -62,7 +62,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// check runs the behaviour suite on the provider.
+// check runs the conformance suite on the provider.
 func check(ctx context.Context, registry *spuff.Registry) (spuff.Report, error) {
 	return registry.CheckConformance(ctx, "memory", spuff.Subject{
 		Config: config(), Request: spuff.InstanceRequest{Region: "north", Size: "small"},

@@ -1,4 +1,4 @@
-// A cloud that is not one: machines that live in a map. What a provider in Go is made of, without the HTTP.
+// A cloud in memory: instances that live in a map. It shows all parts of a provider in Go but the HTTP.
 
 package main
 
@@ -21,30 +21,30 @@ const (
 	bootTime      = 50 * time.Millisecond
 )
 
-// A cloud is what there is, whoever looks at it.
+// A cloud holds the state that all its providers share.
 type cloud struct {
 	mutex     sync.Mutex
 	last      int
-	machines  map[string]spuff.Instance
+	instances map[string]spuff.Instance
 	snapshots map[string]spuff.Snapshot
-	// The ids of what was made under the callers' own keys.
+	// Idempotency keys, and the ids of the instances made under them.
 	keys map[string]string
 }
 
 func newCloud() *cloud {
-	return &cloud{machines: make(map[string]spuff.Instance), snapshots: make(map[string]spuff.Snapshot), keys: make(map[string]string)}
+	return &cloud{instances: make(map[string]spuff.Instance), snapshots: make(map[string]spuff.Snapshot), keys: make(map[string]string)}
 }
 
-// A memory is a provider of such a cloud. There may be several of one cloud.
+// A memory is a provider of such a cloud. One cloud may have several.
 type memory struct {
 	*cloud
 	region string
 }
 
-// connect makes a provider from a configuration. Nothing is sent here, also not by a provider that could.
+// connect creates a provider from a configuration. No provider sends anything here.
 func (c *cloud) connect(config spuff.Config) (*memory, error) {
 	if config.Endpoint != "" {
-		return nil, refused("endpoint", "there is nothing to be reached; leave it out")
+		return nil, refused("endpoint", "this provider has no endpoint; leave it out")
 	}
 	m := &memory{cloud: c, region: defaultRegion}
 	if config.Region != "" {
@@ -61,7 +61,7 @@ func absent(kind, id string) error {
 	return &spuff.Error{Kind: spuff.NotFound, ResourceType: kind, ResourceID: id}
 }
 
-// CreateInstance refuses what cannot be before it makes anything, and marks the machine as spuff's from the start.
+// CreateInstance checks the request before it makes anything, and labels the instance as managed from the start.
 func (m *memory) CreateInstance(_ context.Context, request spuff.InstanceRequest) (spuff.Instance, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -88,27 +88,27 @@ func (m *memory) CreateInstance(_ context.Context, request spuff.InstanceRequest
 		ID: fmt.Sprintf("m-%d", m.last), Name: request.Name, Region: request.Region, Size: request.Size, Labels: labels,
 		Status: spuff.StatusNew, CreatedAt: time.Now(),
 	}
-	m.machines[made.ID] = made
+	m.instances[made.ID] = made
 	if request.IdempotencyKey != nil {
 		m.keys[*request.IdempotencyKey] = made.ID
 	}
 	return made, nil
 }
 
-// check fills in the region, and refuses what cannot be.
+// check fills in the region, and refuses an invalid request.
 func (m *memory) check(request *spuff.InstanceRequest) error {
 	if request.Region == "" {
 		request.Region = m.region
 	}
 	switch image := request.Image.String(); {
 	case request.Name == "":
-		return refused("name", "it is empty; give the machine a name")
+		return refused("name", "must not be empty")
 	case !slices.Contains([]string{"north", "south"}, request.Region):
-		return refused("region", "there are north and south")
+		return refused("region", "expected north or south")
 	case !slices.Contains([]string{"small", "large"}, request.Size):
-		return refused("size", "there are small and large")
+		return refused("size", "expected small or large")
 	case request.UserData != nil && len(*request.UserData) > maxUserData:
-		return refused("user_data", fmt.Sprintf("it has %d bytes; up to %d are taken", len(*request.UserData), maxUserData))
+		return refused("user_data", fmt.Sprintf("%d bytes, but the limit is %d", len(*request.UserData), maxUserData))
 	case len(image) > 9 && image[:9] == "snapshot:":
 		if _, there := m.snapshots[image[9:]]; !there {
 			return absent("snapshot", image[9:])
@@ -116,7 +116,7 @@ func (m *memory) check(request *spuff.InstanceRequest) error {
 	}
 	for _, key := range request.SSHKeys {
 		if key != "laptop" {
-			return refused("ssh_keys", key+" is no key of the account")
+			return refused("ssh_keys", key+" is not a key of the account")
 		}
 	}
 	if value, set := request.Labels[spuff.ManagedByKey]; set && value != spuff.ManagedByValue {
@@ -125,63 +125,63 @@ func (m *memory) check(request *spuff.InstanceRequest) error {
 	return nil
 }
 
-// now is a machine as it is by now: it boots by itself.
+// now returns an instance in its present state: it boots by itself.
 func (m *memory) now(id string) spuff.Instance {
-	machine := m.machines[id]
-	if time.Since(machine.CreatedAt) >= bootTime {
-		machine.Status = spuff.StatusActive
-		machine.Addresses = []spuff.Address{{IP: netip.MustParseAddr("192.0.2.7"), Public: true}}
+	instance := m.instances[id]
+	if time.Since(instance.CreatedAt) >= bootTime {
+		instance.Status = spuff.StatusActive
+		instance.Addresses = []spuff.Address{{IP: netip.MustParseAddr("192.0.2.7"), Public: true}}
 	}
-	return machine
+	return instance
 }
 
-// DestroyInstance is content with a machine that is gone.
+// DestroyInstance succeeds if the instance does not exist.
 func (m *memory) DestroyInstance(_ context.Context, id string) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	delete(m.machines, id)
+	delete(m.instances, id)
 	maps.DeleteFunc(m.keys, func(_, made string) bool { return made == id })
 	return nil
 }
 
-// GetInstance gives nil for what is not there.
+// GetInstance returns nil if the instance does not exist.
 func (m *memory) GetInstance(_ context.Context, id string) (*spuff.Instance, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	if _, there := m.machines[id]; !there {
+	if _, there := m.instances[id]; !there {
 		return nil, nil
 	}
 	found := m.now(id)
 	return &found, nil
 }
 
-// ListInstances gives all: there are none but spuff's.
+// ListInstances returns all: every instance here is managed by spuff.
 func (m *memory) ListInstances(context.Context) ([]spuff.Instance, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	var found []spuff.Instance
-	for id := range m.machines {
+	for id := range m.instances {
 		found = append(found, m.now(id))
 	}
 	return found, nil
 }
 
-// SetLabels makes leases possible: Renew stands on it.
+// SetLabels makes leases possible: Renew calls it.
 func (m *memory) SetLabels(_ context.Context, id string, labels map[string]string) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	machine, there := m.machines[id]
+	instance, there := m.instances[id]
 	if !there {
 		return absent("instance", id)
 	}
-	// Others may be reading the labels that there were.
-	machine.Labels = maps.Clone(machine.Labels)
-	maps.Copy(machine.Labels, labels)
-	m.machines[id] = machine
+	// Callers may still read the old map.
+	instance.Labels = maps.Clone(instance.Labels)
+	maps.Copy(instance.Labels, labels)
+	m.instances[id] = instance
 	return nil
 }
 
-// Resolve finds what was made under a caller's own key.
+// Resolve finds the instance that was made under an idempotency key.
 func (m *memory) Resolve(_ context.Context, key string) (*spuff.Instance, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -193,14 +193,14 @@ func (m *memory) Resolve(_ context.Context, key string) (*spuff.Instance, error)
 	return &found, nil
 }
 
-// GetSSHKeys gives what SSHKeys of a request takes.
+// GetSSHKeys returns the values that SSHKeys of a request accepts.
 func (m *memory) GetSSHKeys(context.Context) ([]string, error) { return []string{"laptop"}, nil }
 
-// CreateSnapshot is ready at once; a real one would wait here, as long as its context lasts.
+// CreateSnapshot returns at once; a real provider would wait for the snapshot, at most until its context ends.
 func (m *memory) CreateSnapshot(_ context.Context, instanceID, name string) (spuff.Snapshot, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	if _, there := m.machines[instanceID]; !there {
+	if _, there := m.instances[instanceID]; !there {
 		return spuff.Snapshot{}, absent("instance", instanceID)
 	}
 	m.last++
@@ -210,14 +210,14 @@ func (m *memory) CreateSnapshot(_ context.Context, instanceID, name string) (spu
 	return made, nil
 }
 
-// ListSnapshots gives all, with their labels.
+// ListSnapshots returns all, with their labels.
 func (m *memory) ListSnapshots(context.Context) ([]spuff.Snapshot, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	return slices.Collect(maps.Values(m.snapshots)), nil
 }
 
-// DeleteSnapshot is content with a snapshot that is gone.
+// DeleteSnapshot succeeds if the snapshot does not exist.
 func (m *memory) DeleteSnapshot(_ context.Context, id string) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()

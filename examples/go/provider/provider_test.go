@@ -1,4 +1,4 @@
-// The provider keeps the contract; one that does not is told so.
+// The provider keeps the contract, and the suite finds one that does not.
 
 package main
 
@@ -24,7 +24,7 @@ func TestTheProviderKeepsTheContract(t *testing.T) {
 	t.Log(report.Text)
 }
 
-// A forgetful provider says that what is gone cannot be destroyed.
+// A forgetful provider returns NotFound if it destroys an instance that is gone.
 type forgetful struct{ *memory }
 
 func (f forgetful) DestroyInstance(ctx context.Context, id string) error {

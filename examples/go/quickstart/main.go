@@ -1,4 +1,4 @@
-// Quickstart starts a machine, uses it, and ends it.
+// Quickstart creates an instance, uses it, and destroys it.
 //
 //	HETZNER_TOKEN=... quickstart hetzner fsn1 cx22
 package main
@@ -22,15 +22,15 @@ func run(ctx context.Context, name, region, size string) error {
 	defer provider.Close()
 
 	request := spuff.InstanceRequest{Name: "web-1", Region: region, Size: size}
-	return provider.WithInstance(ctx, request, func(ctx context.Context, machine spuff.Instance) error {
-		fmt.Println(machine.Name, "is at", machine.IP)
+	return provider.WithInstance(ctx, request, func(ctx context.Context, instance spuff.Instance) error {
+		fmt.Println(instance.Name, "is at", instance.IP)
 		return nil
 	})
 }
 
 func main() {
 	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "give a provider, a region and a size")
+		fmt.Fprintln(os.Stderr, "usage: quickstart PROVIDER REGION SIZE")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

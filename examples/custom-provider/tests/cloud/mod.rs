@@ -1,5 +1,5 @@
-//! Nimbus as far as the provider can see it: a server that remembers what was made.
-#![allow(unreachable_pub, reason = "it is part of each test program that names it")]
+//! A fake of Nimbus: a server that keeps the resources that it has made.
+#![allow(unreachable_pub, reason = "each test program includes this module")]
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-/// How long a machine boots, and a snapshot is taken.
+/// How long an instance boots, and how long a snapshot takes.
 const WORK: Duration = Duration::from_millis(200);
 /// Small, so that every list has several pages.
 const PER_PAGE: usize = 3;
 
-/// A server with the cloud behind it.
+/// Starts the server.
 pub async fn start() -> MockServer {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(Cloud::default()).mount(&server).await;
@@ -72,7 +72,7 @@ impl Cloud {
     }
 }
 
-/// The time, as the cloud writes it.
+/// Returns the time in the API's format.
 fn now() -> String {
     DateTime::<Utc>::from(SystemTime::now()).to_rfc3339()
 }
@@ -81,10 +81,10 @@ impl State {
     fn start(&mut self, order: &Value) -> ResponseTemplate {
         let image = order["image"].as_str().unwrap_or_default();
         if order["size"] != "small" {
-            return refusal(422, "bad_size", "there is only small");
+            return refusal(422, "bad_size", "the only size is small");
         }
         if image != "ubuntu-24.04" && !self.snapshots.contains_key(image) {
-            return refusal(422, "bad_image", "there is no such image");
+            return refusal(422, "bad_image", "no such image");
         }
         self.made += 1;
         let id = format!("vm-{}", self.made);
@@ -124,11 +124,11 @@ fn shown((machine, since): &(Value, Instant)) -> Value {
     machine
 }
 
-/// One page of what carries the label that the query names.
+/// Returns one page of the items that have the label in the query.
 fn page(of: &str, items: impl Iterator<Item = Value>, request: &Request) -> ResponseTemplate {
     let query: BTreeMap<_, _> = request.url.query_pairs().into_owned().collect();
     let Some((key, value)) = query.get("label").and_then(|label| label.split_once('=')) else {
-        return refusal(422, "bad_label", "a list is of a label");
+        return refusal(422, "bad_label", "a list needs a label");
     };
     let items: Vec<_> = items.filter(|item| item["labels"][key] == value).collect();
     let number: usize = query.get("page").and_then(|number| number.parse().ok()).unwrap_or(1);
@@ -141,7 +141,7 @@ fn removed<T>(removed: Option<T>) -> ResponseTemplate {
     if removed.is_some() {
         ResponseTemplate::new(204)
     } else {
-        refusal(404, "not_found", "there is no such thing")
+        refusal(404, "not_found", "no such resource")
     }
 }
 

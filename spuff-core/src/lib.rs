@@ -37,7 +37,7 @@
 //! # Pages
 //! - For users: [providers](docs::providers), [exactly one instance](docs::exactly_once),
 //!   [placement and fleets](docs::placement), [errors](docs::errors),
-//!   [what is repeated](docs::retries), [simulator](docs::simulator),
+//!   [retries](docs::retries), [simulator](docs::simulator),
 //!   [footprint](docs::footprint).
 //! - For contributors: [design](docs::design), [decisions](docs::decisions),
 //!   [glossary](docs::glossary).

@@ -30,13 +30,13 @@ func TestEveryKindComesThroughWithItsFields(t *testing.T) {
 	provider := played(t, &scripted{get: func(context.Context, string) (*spuff.Instance, error) { return nil, answer }})
 	// What each kind has, beside what every error has.
 	has := map[spuff.Kind]spuff.Error{
-		spuff.Authentication:  {Message: "the words"},
+		spuff.Authentication:  {Message: "the words", Status: 403, CloudCode: "forbidden", RequestID: "r-1"},
 		spuff.RateLimit:       {RetryAfter: 7 * time.Second, Retryable: true},
 		spuff.NotFound:        {ResourceType: "image", ResourceID: "i-1"},
-		spuff.QuotaExceeded:   {Message: "the words", ResourceType: "image"},
+		spuff.QuotaExceeded:   {Message: "the words", ResourceType: "image", Status: 403, CloudCode: "limit", RequestID: "r-1"},
 		spuff.InvalidConfig:   {Message: "the words", Field: "size"},
 		spuff.NotSupported:    {Feature: "flying"},
-		spuff.Timeout:         {Operation: "waiting", Elapsed: 3 * time.Second, Retryable: true},
+		spuff.Timeout:         {Operation: "wait_ready", Elapsed: 3 * time.Second, Retryable: true},
 		spuff.Network:         {Message: "the words", Retryable: true},
 		spuff.API:             {Message: "the words", Status: 418, CloudCode: "teapot", RequestID: "r-1"},
 		spuff.NotImplemented:  {Name: "nimbus"},
@@ -46,7 +46,7 @@ func TestEveryKindComesThroughWithItsFields(t *testing.T) {
 		spuff.Capacity:        {Message: "the words", Status: 412, CloudCode: "empty", RequestID: "r-1"},
 		spuff.Unavailable:     {Message: "the words", RetryAfter: 7 * time.Second, Retryable: true, Status: 503, RequestID: "r-1"},
 		spuff.UnknownOutcome:  {Message: "the words", Operation: "making", Key: "k-1", Candidates: []string{"x", "y"}},
-		spuff.Cancelled:       {Operation: "waiting"},
+		spuff.Cancelled:       {Operation: "wait_ready"},
 		spuff.Internal:        {Message: "the words"},
 	}
 	for _, kind := range kinds(t) {

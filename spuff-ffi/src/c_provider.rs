@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use spuff_core::blocking::{CancelToken, SyncProvider, defer_blocking};
 use spuff_core::provider::{
-    ErrorParts, InstanceRequest, Price as CorePrice, ProviderError, ProviderInstance,
-    ProviderResult, Snapshot as CoreSnapshot,
+    ErrorKind, ErrorParts, InstanceRequest, Operation, Price as CorePrice, ProviderError,
+    ProviderInstance, ProviderResult, Snapshot as CoreSnapshot,
 };
 
 use crate::boundary::{UserData, c_pairs, c_text, from_raw, kind_from_code};
@@ -44,7 +44,11 @@ pub(crate) fn answered(
             (Some(verb.into()), Some("thing".into()), Some(String::new()));
         parts
     };
-    Err(told.unwrap_or_else(silent).about(provider, None).into())
+    let mut parts = told.unwrap_or_else(silent);
+    if let (ErrorKind::Timeout, Some(operation)) = (parts.kind, Operation::named_in(verb)) {
+        parts.operation = Some(operation.of_words(parts.operation.as_deref().unwrap_or_default()));
+    }
+    Err(parts.about(provider, None).into())
 }
 
 /// An error, and what was put in the place of a result all the same.

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use spuff_core::Group;
-use spuff_core::provider::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
+use spuff_core::provider::{ErrorKind, ErrorParts, Operation, ProviderError, ProviderResult};
 
 use crate::call::Subject;
 use crate::guard;
@@ -220,14 +220,22 @@ fn origin(error: &PyErr, py: Python<'_>) -> String {
     last().ok().flatten().unwrap_or_default()
 }
 
+/// Names the operation in a timeout that the provider has worded.
+fn timed(mut parts: ErrorParts, operation: Option<Operation>) -> ErrorParts {
+    if let (ErrorKind::Timeout, Some(operation)) = (parts.kind, operation) {
+        parts.operation = Some(operation.of_words(parts.operation.as_deref().unwrap_or_default()));
+    }
+    parts
+}
+
 /// What the core is told of an exception that a provider, or its factory, has raised; the exception
 /// is kept until the operation's caller has it.
-pub(crate) fn told(py: Python<'_>, error: PyErr) -> ProviderError {
+pub(crate) fn told(py: Python<'_>, error: PyErr, operation: Option<Operation>) -> ProviderError {
     let value = error.value(py);
     let known = base(py).and_then(|base| value.is_instance(base)).unwrap_or(false);
     let parts = if known { from_exception(value).ok() } else { None };
     let told = match parts {
-        Some(parts) => ProviderError::from(parts),
+        Some(parts) => ProviderError::from(timed(parts, operation)),
         None => {
             let name = value.get_type().name().map(|name| name.to_string()).unwrap_or_default();
             let message = format!("{name}: {value}{}", origin(&error, py));
@@ -242,7 +250,7 @@ pub(crate) fn told(py: Python<'_>, error: PyErr) -> ProviderError {
             };
             let mut parts = ErrorParts::new(kind, message.clone());
             parts.operation = Some(message);
-            ProviderError::from(parts)
+            ProviderError::from(timed(parts, operation))
         }
     };
     // One without words has a place of its own in a shell.

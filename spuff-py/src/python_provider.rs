@@ -54,7 +54,7 @@ impl Factory {
     pub(crate) fn make(&self, config: Config) -> ProviderResult<Box<dyn Provider>> {
         let name = self.description.provider_type.to_string();
         let timeouts = config.timeouts;
-        attached(|py| {
+        attached(None, |py| {
             let object = guard::call(self.factory.bind(py), (ProviderConfig(config),))?;
             let snapshots = match object.getattr_opt("supports_snapshots")? {
                 Some(supports) => guard::call(&supports, ())?.is_truthy()?,
@@ -84,9 +84,12 @@ impl ProviderFactory for Factory {
 }
 
 /// Does something in Python; what that raises is what the core is told.
-fn attached<T>(work: impl FnOnce(Python<'_>) -> PyResult<T>) -> ProviderResult<T> {
+fn attached<T>(
+    operation: Option<Operation>,
+    work: impl FnOnce(Python<'_>) -> PyResult<T>,
+) -> ProviderResult<T> {
     let ending = || Err(ProviderError::Other { message: "the interpreter is ending".to_string() });
-    Python::try_attach(|py| work(py).map_err(|raised| error::told(py, raised)))
+    Python::try_attach(|py| work(py).map_err(|raised| error::told(py, raised, operation)))
         .unwrap_or_else(ending)
 }
 
@@ -123,7 +126,7 @@ impl InPython {
         arguments: impl for<'py> Arguments<'py>,
         read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
     ) -> ProviderResult<T> {
-        let called = attached(|py| {
+        let called = attached(Some(operation), |py| {
             let Some(method) = self.object.bind(py).getattr_opt(operation.as_str())? else {
                 return Ok(None);
             };

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use spuff_core::blocking::CancelToken;
-use spuff_core::provider::ProviderError;
+use spuff_core::provider::{Operation, ProviderError};
 use spuff_core::{Group, Step, blocking};
 
 use crate::call::{Connected, Given, Subject, Work};
@@ -194,22 +194,17 @@ fn ending() -> &'static CancelToken {
 /// where Python has notes.
 fn interrupted(py: Python<'_>, interruption: PyErr, subject: &Subject) -> PyErr {
     let Subject { operation, instance_id, .. } = subject;
-    let note = match (instance_id, *operation) {
-        (Some(id), operation) => {
-            format!("{operation} of instance {id} was interrupted; check its state")
-        }
-        (
-            None,
-            "create_instance" | "create_instances" | "create_and_wait" | "place_instance"
-            | "place_instances",
-        ) => format!(
+    let known = Operation::named_in(operation);
+    let note = match (instance_id, known) {
+        (Some(id), _) => format!("{operation} of instance {id} was interrupted; check its state"),
+        (None, Some(known)) if known.created() == Some("instance") => format!(
             "{operation} was interrupted; what it makes is destroyed in the background, or kept \
              if the request says so: spuff.settled() waits for that"
         ),
-        (None, "destroy_instances") => {
+        (None, Some(Operation::DestroyInstances)) => {
             format!("{operation} was interrupted; list_instances() shows which are left")
         }
-        (None, operation) => format!("{operation} was interrupted"),
+        (None, _) => format!("{operation} was interrupted"),
     };
     let value = interruption.value(py);
     let noted = value

@@ -10,7 +10,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spuff_core::provider::{
-    ErrorContext, ProviderConfig, ProviderError, ProviderResult, ProviderTimeouts,
+    ErrorContext, Operation, ProviderConfig, ProviderError, ProviderResult, ProviderTimeouts,
 };
 
 use crate::NAME;
@@ -175,11 +175,22 @@ impl Client {
         body: Option<&impl Serialize>,
     ) -> Result<(u16, Vec<u8>), Failure> {
         let began = Instant::now();
+        // The name says whether a timeout may be retried: never if the request may have created
+        // something.
+        let operation = match method {
+            Method::GET => Operation::GetInstance,
+            Method::DELETE => Operation::DestroyInstance,
+            Method::PUT | Method::PATCH => Operation::SetLabels,
+            _ => Operation::CreateInstance,
+        };
         let lost = |error: reqwest::Error| {
             if error.is_builder() || error.is_connect() {
                 Failure::Refused(error.into())
             } else if error.is_timeout() {
-                Failure::Unknown(ProviderError::timeout(about.0, began.elapsed()))
+                Failure::Unknown(ProviderError::timeout(
+                    format!("{operation} ({} {})", about.0, about.1),
+                    began.elapsed(),
+                ))
             } else {
                 Failure::Unknown(error.into())
             }
@@ -217,8 +228,6 @@ impl Client {
         };
         let mut context = origin(status, headers.get("x-request-id"));
         context.code = (!code.is_empty()).then(|| code.to_string());
-        // Some kinds have a field for the context; the others hold it in their message.
-        let detailed = || format!("{message}{context}");
         let is_own = said.is_some() || matches!(status, 408 | 429 | 500..);
         let error = match (status, code) {
             _ if !is_own => {
@@ -230,10 +239,13 @@ impl Client {
             }
             (_, "locked") => ProviderError::conflict(message, true),
             (_, "sold_out") => ProviderError::capacity(message),
-            (_, "limit_reached") => ProviderError::quota(resource_type, detailed()),
-            (401 | 403, _) => ProviderError::auth(NAME, detailed()),
+            (_, "limit_reached") => ProviderError::quota(resource_type, message),
+            (401 | 403, _) => ProviderError::auth(NAME, message),
             (404 | 410, _) => ProviderError::not_found(resource_type, id),
-            (400 | 422, _) => ProviderError::invalid_config("request", detailed()),
+            // This kind has no field for the context.
+            (400 | 422, _) => {
+                ProviderError::invalid_config("request", format!("{message}{context}"))
+            }
             (409, _) => ProviderError::conflict(message, false),
             (429, _) => ProviderError::RateLimit { retry_after: retry_after(headers) },
             (408 | 500.., _) => ProviderError::unavailable(message),

@@ -18,8 +18,8 @@ use crate::progress::{Observed, Progress, Step};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::signals::{self, Quiet};
 
-/// How long there must be no call before the keeper drives: longer than the gap between two calls
-/// of a loop.
+/// How long there must be no call before the fallback driver drives: longer than the gap between
+/// two calls of a loop.
 const GRACE: Duration = Duration::from_millis(2);
 
 /// The one runtime, and the threads that drive it.
@@ -27,7 +27,7 @@ struct Engine {
     runtime: Runtime,
     state: Mutex<State>,
     changed: Condvar,
-    /// Tells the keeper to release the runtime.
+    /// Tells the fallback driver to release the runtime.
     let_go: Notify,
 }
 
@@ -54,7 +54,7 @@ enum FallbackDriver {
     /// Another thread drives.
     #[default]
     Asleep,
-    /// No thread drives; the keeper checks whether that lasts.
+    /// No thread drives; the fallback driver checks whether that lasts.
     Watching,
     Driving,
 }
@@ -96,7 +96,7 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The keeper thread's endless loop.
+    /// The fallback driver thread's endless loop.
     fn keep(&self) {
         loop {
             let mut state = self.lock();
@@ -124,7 +124,7 @@ impl Engine {
         }
     }
 
-    /// Counts this thread until the visit is dropped.
+    /// Counts this thread until the registration is dropped.
     fn register(&'static self, role: Role) -> Registration {
         let mut state = self.lock();
         *state.count(role) += 1;
@@ -159,7 +159,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut state = self.engine.lock();
         *state.count(self.role) -= 1;
-        // A watching keeper checks again by itself, unless a guest needs it now.
+        // A watching fallback driver checks again by itself, unless a foreign thread needs it now.
         if state.drivers == 0
             && (state.fallback == FallbackDriver::Asleep || state.foreign_threads > 0)
         {
@@ -210,9 +210,9 @@ pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderR
         let _drives = Drives::begin();
         return engine.runtime.block_on(future);
     }
-    // A thread of another runtime must not drive ours: it waits while the keeper or another caller
-    // drives. The future runs outside of the other runtime's cooperative budget, which would never
-    // be renewed here.
+    // A thread of another runtime must not drive ours: it waits while the fallback driver or
+    // another caller drives. The future runs outside of the other runtime's cooperative budget,
+    // which would never be renewed here.
     let _registration = engine.register(Role::ForeignThread);
     let _context = engine.runtime.enter();
     pollster::block_on(tokio::task::unconstrained(future))
@@ -268,8 +268,8 @@ pub fn observe<T>(
     }
 }
 
-/// Spawns a future on spuff's own runtime, and returns at once. Blocking callers or the keeper
-/// drive it.
+/// Spawns a future on spuff's own runtime, and returns at once. Blocking callers or the fallback
+/// driver drive it.
 ///
 /// # Errors
 /// If the runtime cannot be started.
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_guest_is_not_starved_by_its_runtimes_budget() {
+    async fn a_foreign_thread_is_not_starved_by_its_runtimes_budget() {
         let reads = async {
             let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
             (0..1000).for_each(|number| send.send(number).unwrap());

@@ -90,6 +90,7 @@ pub(super) fn classify(
         status = reply.status,
         code = context.code,
         request_id = context.request_id,
+        reason = message,
         "the API refused the request"
     );
     // Only a reply in the cloud's own form proves that nothing was done. A request to wait is

@@ -416,6 +416,8 @@ impl ProviderError {
                 operation.is_empty() || Operation::named_in(operation) == Some(Operation::WaitReady)
             }
             Self::NotFound { id: absent, .. } => absent.is_empty() || absent == id,
+            // Refused credentials say nothing about the instance that the call was about.
+            Self::Authentication { .. } => false,
             // A poll never fails with these.
             Self::Capacity { .. }
             | Self::QuotaExceeded { .. }

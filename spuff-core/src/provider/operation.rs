@@ -41,6 +41,8 @@ pub enum Operation {
     ListOwned,
     Renew,
     Reap,
+    /// The wait for background tasks, see [`settled`](crate::settled).
+    Settled,
     /// The connection to an engine, and its version.
     Connect,
     /// The search for credentials before a request.
@@ -59,7 +61,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::CreateInstance,
         Self::CreateBatch,
         Self::DestroyInstance,
@@ -84,6 +86,7 @@ impl Operation {
         Self::ListOwned,
         Self::Renew,
         Self::Reap,
+        Self::Settled,
         Self::Connect,
         Self::FindCredentials,
         Self::GetAction,
@@ -121,6 +124,7 @@ impl Operation {
             Self::ListOwned => "list_owned",
             Self::Renew => "renew",
             Self::Reap => "reap",
+            Self::Settled => "settled",
             Self::Connect => "connect",
             Self::FindCredentials => "find_credentials",
             Self::GetAction => "get_action",
@@ -137,6 +141,25 @@ impl Operation {
     pub fn named_in(text: &str) -> Option<Self> {
         let name = text.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
         Self::ALL.into_iter().find(|operation| operation.as_str() == name)
+    }
+
+    /// The text for a timeout of this operation that a provider has worded: `words` as they are if
+    /// they begin with the name of an operation, or else behind this one's name.
+    ///
+    /// # Examples
+    /// ```
+    /// use spuff_core::provider::Operation;
+    ///
+    /// assert_eq!(Operation::ListInstances.of_words("page 2"), "list_instances (page 2)");
+    /// ```
+    pub fn of_words(self, words: &str) -> String {
+        // Words of a provider's own do not prove that an instance has failed to become ready.
+        let name = if self == Self::WaitReady { Self::GetInstance } else { self };
+        match words {
+            "" => self.to_string(),
+            _ if Self::named_in(words).is_some() => words.to_string(),
+            _ => format!("{name} ({words})"),
+        }
     }
 
     /// Whether it makes something that costs money: whether a call with an unknown outcome must not
@@ -172,6 +195,7 @@ impl Operation {
             | Self::ListOwned
             | Self::Renew
             | Self::Reap
+            | Self::Settled
             | Self::Connect
             | Self::FindCredentials
             | Self::GetAction
@@ -199,6 +223,15 @@ impl From<Operation> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_named_unless_they_name_an_operation() {
+        let wait = Operation::WaitReady;
+        assert_eq!(wait.of_words(""), "wait_ready");
+        assert_eq!(wait.of_words("wait_ready of instance 42"), "wait_ready of instance 42");
+        assert_eq!(wait.of_words("slow API"), "get_instance (slow API)");
+        assert_eq!(Operation::CreateInstance.of_words("boot"), "create_instance (boot)");
+    }
 
     #[test]
     fn every_operation_is_found_by_its_name() {

@@ -39,11 +39,9 @@ impl<T> Observation<T> {
     pub(crate) fn unread(error: ProviderError) -> ProviderResult<Self> {
         let is_concluded = error.context().is_some_and(|context| context.instance_id.is_some());
         match error {
-            ProviderError::Capacity { .. }
-            | ProviderError::QuotaExceeded { .. }
-            | ProviderError::Conflict { .. }
-                if !is_concluded =>
-            {
+            // No provider concludes this from an instance: the id is that of the call.
+            ProviderError::QuotaExceeded { .. } => Ok(Self::Unclear(error.to_string())),
+            ProviderError::Capacity { .. } | ProviderError::Conflict { .. } if !is_concluded => {
                 Ok(Self::Unclear(error.to_string()))
             }
             error => Self::past(error),

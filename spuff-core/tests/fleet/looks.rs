@@ -74,9 +74,10 @@ const OF_THE_MACHINE: [Failure; 6] = [
 ];
 
 /// What looking at it has failed by.
-const OF_THE_LOOK: [Failure; 9] = [
+const OF_THE_LOOK: [Failure; 10] = [
     || ProviderError::auth("fake", "the token has been revoked"),
-    || ProviderError::timeout("looking for credentials", Duration::from_secs(30)),
+    || ProviderError::auth("fake", "the token has been revoked").with_context(context()),
+    || ProviderError::timeout("find_credentials", Duration::from_secs(30)),
     || ProviderError::not_found("endpoint", "/v1/servers"),
     || ProviderError::api(200, "the reply is not JSON"),
     || {

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::io;
 
 use bollard::errors::Error;
+use tracing::debug;
 
 use super::NAME;
 use super::ask::Ask;
@@ -67,13 +68,20 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     let context = ErrorContext::new(NAME).with_status(status);
     // Cleaned for display.
     let said = tidy(message, &[]);
+    debug!(
+        operation = ask.operation.as_str(),
+        provider = NAME,
+        status,
+        message = said,
+        "the engine refused the request"
+    );
     let full = ["no space left on device", "disk quota exceeded", "not enough space"]
         .iter()
         .any(|words| message.contains(words));
     let error = match (status, ask.subject) {
         _ if full => ProviderError::quota(
             "disk",
-            format!("{said}{context}; free some space, for example with `docker system prune`"),
+            format!("{said}; free some space, for example with `docker system prune`"),
         ),
         // Podman replies 500 if the resource disappears during the request.
         (404, Some((resource_type, id))) if says_absent(resource_type, message) => {
@@ -97,7 +105,7 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
             return Failure::Unknown(error.with_context(context));
         }
         (400, _) => ProviderError::invalid_config("request", format!("{said}{context}")),
-        (401 | 403, _) => ProviderError::auth(NAME, format!("{said}{context}")),
+        (401 | 403, _) => ProviderError::auth(NAME, said),
         // Podman replies 500 in this case.
         (409, _) | (500, None) if message.contains("already in use") => {
             ProviderError::conflict(said, false)
@@ -261,6 +269,24 @@ mod tests {
             "unix:///run/docker.sock",
             &Ask::of(Operation::GetInstance).about(resource_type, "it"),
         )
+    }
+
+    #[test]
+    fn the_status_is_shown_once() {
+        for (status, message, expected) in [
+            (403, "no", "docker: authentication failed: no (HTTP 403)"),
+            (
+                500,
+                "no space left on device",
+                "quota exceeded for disk: no space left on device; free some space, for example \
+                 with `docker system prune` (docker, HTTP 500)",
+            ),
+            (400, "no", "invalid request: no (docker, HTTP 400)"),
+            (500, "no", "the cloud answered with an error: no (docker, HTTP 500)"),
+        ] {
+            let Failure::Rejected(error) = told("instance", status, message) else { panic!() };
+            assert_eq!(error.to_string(), expected);
+        }
     }
 
     #[test]

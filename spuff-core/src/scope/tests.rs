@@ -4,7 +4,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
-use crate::guard::{unclaimed, watch_made};
+use crate::guard::unclaimed;
+#[cfg(feature = "blocking")]
+use crate::guard::watch_made;
 use crate::provider::Snapshot;
 use crate::settled;
 

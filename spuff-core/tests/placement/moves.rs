@@ -86,7 +86,7 @@ async fn where_nobody_has_room_stock_tells_more_than_a_quota() {
         ([out, quota, quota], ErrorKind::Capacity, Some("hetzner")),
         ([quota, out, quota], ErrorKind::Capacity, Some("digitalocean")),
         ([quota, quota, out], ErrorKind::Capacity, Some("aws")),
-        ([quota, quota, quota], ErrorKind::QuotaExceeded, None),
+        ([quota, quota, quota], ErrorKind::QuotaExceeded, Some("aws")),
     ] {
         let cloud = cloud();
         let names = ["hetzner", "digitalocean", "aws"];
@@ -104,7 +104,7 @@ async fn where_nobody_has_room_stock_tells_more_than_a_quota() {
         );
         assert_eq!(
             ErrorParts::from(&error).provider.as_deref(),
-            origin.or(Some("aws")),
+            origin,
             "{faults:?}: the attempts tell"
         );
         assert_eq!(log(attempts), names.map(|name| format!("{}: full", in_words(name))));

@@ -282,7 +282,7 @@ mod tests {
                  with `docker system prune` (docker, HTTP 500)",
             ),
             (400, "no", "invalid request: no (docker, HTTP 400)"),
-            (500, "no", "the cloud answered with an error: no (docker, HTTP 500)"),
+            (500, "no", "the cloud returned an error: no (docker, HTTP 500)"),
         ] {
             let Failure::Rejected(error) = told("instance", status, message) else { panic!() };
             assert_eq!(error.to_string(), expected);

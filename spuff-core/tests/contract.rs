@@ -12,7 +12,7 @@ use spuff_core::provider::{
 };
 
 #[test]
-fn timeouts_have_the_seeds_defaults_and_bear_any_interval() {
+fn timeouts_have_their_defaults_and_bear_any_interval() {
     let timeouts = ProviderTimeouts::default();
     let seconds = [
         timeouts.instance_ready,
@@ -416,7 +416,7 @@ fn registries_are_values() {
 }
 
 #[test]
-fn a_factory_of_the_seeds_takes_what_a_token_can_say() {
+fn a_factory_with_two_methods_takes_what_a_token_can_say() {
     let mut registry = ProviderRegistry::new();
     registry.register(NimbusFactory);
     assert!(registry.connect("nimbus", ProviderConfig::new("t")).is_ok());

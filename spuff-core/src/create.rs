@@ -12,14 +12,15 @@ mod key;
 mod keyed;
 mod keys;
 mod looking;
+mod resolve;
+mod rollback;
 mod room;
 mod under_way;
 
 use std::future::Future;
-use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
 pub(crate) use background::{Cancel, background, catch_panic, run_to_completion};
 pub(crate) use batch::{Batch, instances, named_batch};
@@ -30,51 +31,19 @@ pub(crate) use key::{check_owner, expiry, label_of_one};
 pub(crate) use keyed::{keyed, resolve_keyed, wait_for_end};
 pub(crate) use keys::Keys;
 pub(crate) use looking::{Answer, Looking};
+use resolve::{Looked, poll_until_visible};
+pub(crate) use resolve::{Lookup, resolve};
+use rollback::{PERSISTENCE, warn_of};
+pub(crate) use rollback::{destroy_with_retry, instance, on_abandoned};
 pub(crate) use room::{Room, is_leaving};
 pub(crate) use under_way::{About, Here, Site};
 pub use under_way::{Group, UnderWay, settled, under_way};
 
 use crate::http::{Call, Deadline, Failure, HttpClient, ReadLag, Reply};
 use crate::progress;
-use crate::provider::config::OnCancel;
-use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
+use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::operation::Operation;
-use crate::provider::{Provider, ProviderInstance};
 use crate::wait::Pauses;
-
-/// The result of one poll for an instance or snapshot that a create may have made.
-#[derive(Debug)]
-pub(crate) enum Lookup<T> {
-    /// This create made it.
-    Found(T),
-    /// Another call made this under the key; an error if that call asked for something else. The
-    /// result of this call's own request may still appear beside it.
-    Others(ProviderResult<T>),
-    /// Each of these ids may be it; a later poll decides.
-    Ambiguous(Vec<String>),
-    /// The create made nothing: its unique name belongs to another resource.
-    Taken,
-    /// As `Taken`, but the resource with this id is being destroyed and will free the name.
-    Leaving(String),
-    Nothing,
-}
-
-impl<T> Lookup<T> {
-    pub(crate) fn found(found: Option<T>) -> Self {
-        found.map_or(Self::Nothing, Self::Found)
-    }
-
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Lookup<U> {
-        match self {
-            Self::Found(made) => Lookup::Found(change(made)),
-            Self::Others(made) => Lookup::Others(made.map(change)),
-            Self::Ambiguous(candidates) => Lookup::Ambiguous(candidates),
-            Self::Taken => Lookup::Taken,
-            Self::Leaving(id) => Lookup::Leaving(id),
-            Self::Nothing => Lookup::Nothing,
-        }
-    }
-}
 
 /// How duplicate creates are prevented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -387,190 +356,13 @@ impl<M: CreateCall> Create<'_, M> {
         why: &str,
         candidates: &[String],
     ) -> ProviderError {
-        let message = format!("{}{why}", cause.map(ToString::to_string).unwrap_or_default());
+        let message =
+            format!("{}{why}", cause.map(ToString::to_string).unwrap_or_default());
         let context = cause.and_then(ProviderError::context).cloned().unwrap_or_default();
         let unknown =
             ProviderError::unknown_outcome(self.call.operation(), &self.create_key.key, message);
         unknown.with_candidates(candidates).with_context(context)
     }
-}
-
-/// Searches for up to `limit` for what any process made under a key. Returns `None` if certainly
-/// nothing was made.
-///
-/// # Errors
-/// [`ProviderError::UnknownOutcome`] if the polls fail or show several candidates.
-pub(crate) async fn resolve<T, F>(
-    read_lag: ReadLag,
-    operation: Operation,
-    key: &str,
-    limit: Duration,
-    look: impl Fn() -> F,
-) -> ProviderResult<Option<T>>
-where
-    F: Future<Output = ProviderResult<Lookup<T>>> + Send,
-{
-    let unknown = |candidates: &[String], why: &str| {
-        ProviderError::unknown_outcome(
-            operation,
-            key,
-            format!("the key could not be resolved{why}"),
-        )
-        .with_candidates(candidates)
-    };
-    // Wait even if lists do not lag: the request may still be in transit or in progress.
-    Ok(poll_until_visible(Deadline::after(limit), read_lag, true, look, unknown).await?.ours())
-}
-
-/// The result of polling for a resource.
-enum Looked<T> {
-    Ours(T),
-    Taken,
-    /// Certainly nothing was made.
-    Nothing,
-}
-
-impl<T> Looked<T> {
-    fn ours(self) -> Option<T> {
-        if let Self::Ours(made) = self { Some(made) } else { None }
-    }
-}
-
-/// Consecutive denied polls after which polling stops, if stopping early loses nothing.
-const DENIALS: u32 = 3;
-
-/// Polls until the outcome is known or the deadline expires. A failed poll says nothing about the
-/// create and may succeed later; if `prompt`, [`DENIALS`] permanent failures in a row stop it
-/// early.
-async fn poll_until_visible<T, F>(
-    deadline: Deadline,
-    read_lag: ReadLag,
-    prompt: bool,
-    look: impl Fn() -> F,
-    unknown: impl Fn(&[String], &str) -> ProviderError,
-) -> ProviderResult<Looked<T>>
-where
-    F: Future<Output = ProviderResult<Lookup<T>>> + Send,
-{
-    let mut since = Instant::now();
-    let mut pauses = Pauses::new(read_lag.poll_interval);
-    let mut empty = 0;
-    let mut denied = 0;
-    let mut was_unsure = false;
-    let mut candidates = Vec::new();
-    let mut failed = String::new();
-    loop {
-        let asked = Instant::now();
-        match tokio::time::timeout(deadline.remaining(), look()).await {
-            Ok(Ok(found)) => {
-                denied = 0;
-                match found {
-                    Lookup::Found(made) => return Ok(Looked::Ours(made)),
-                    Lookup::Taken | Lookup::Leaving(_) => return Ok(Looked::Taken),
-                    Lookup::Nothing | Lookup::Others(_) => {
-                        // An unclear candidate may have been created at any time since the last
-                        // poll.
-                        if std::mem::take(&mut was_unsure) {
-                            since = Instant::now();
-                        }
-                        empty += 1;
-                        // The parts of a slow poll may be as old as its start.
-                        let is_old_enough =
-                            asked.saturating_duration_since(since) >= read_lag.consistency_delay;
-                        if read_lag.consistency_delay.is_zero() || (empty >= 2 && is_old_enough) {
-                            return if let Lookup::Others(made) = found {
-                                made.map(Looked::Ours)
-                            } else {
-                                Ok(Looked::Nothing)
-                            };
-                        }
-                    }
-                    Lookup::Ambiguous(some) => {
-                        candidates = some;
-                        (was_unsure, empty) = (true, 0);
-                    }
-                }
-            }
-            // Another request made it under this key.
-            Ok(Err(error @ ProviderError::Conflict { retryable: false, .. })) => return Err(error),
-            Ok(Err(error)) => {
-                denied = if error.is_transient() { 0 } else { denied + 1 };
-                failed = format!("; the lookup failed: {error}");
-            }
-            Err(_) => {}
-        }
-        if deadline.remaining().is_zero() || (prompt && denied >= DENIALS) {
-            return Err(unknown(&candidates, &failed));
-        }
-        tokio::time::sleep(pauses.next(deadline)).await;
-    }
-}
-
-/// Creates an instance by `work` and runs it to completion. If the caller leaves, destroys or keeps
-/// the instance as the request says.
-///
-/// # Errors
-/// Those of `work`.
-pub(crate) async fn instance<P, W>(
-    provider: &P,
-    on_cancel: OnCancel,
-    work: impl FnOnce(P, Cancel) -> W,
-) -> ProviderResult<ProviderInstance>
-where
-    P: Provider + Clone + 'static,
-    W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
-{
-    let owner = provider.clone();
-    let on_abandoned =
-        move |made: ProviderInstance| async move { on_abandoned(&owner, &made, on_cancel).await };
-    let about = About::new(Operation::CreateInstance, provider.name(), "");
-    run_to_completion(about, |cancel| work(provider.clone(), cancel), on_abandoned).await
-}
-
-/// Destroys or keeps the instance of an abandoned create, as the request says. Keeps an adopted
-/// instance: it may be in use.
-pub(crate) async fn on_abandoned(
-    provider: &dyn Provider,
-    made: &ProviderInstance,
-    on_cancel: OnCancel,
-) {
-    if on_cancel == OnCancel::Keep || made.adopted {
-        debug!(id = made.id, adopted = made.adopted, "the instance of a dropped create is kept");
-    } else {
-        destroy_with_retry(provider, &made.id).await;
-    }
-}
-
-/// How long an abandoned create is polled for, and the destroy of its instance retried.
-const PERSISTENCE: Duration = Duration::from_secs(600);
-/// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
-
-/// Destroys an instance that no caller waits for, and retries, because no caller would.
-pub(crate) async fn destroy_with_retry(provider: &dyn Provider, id: &str) {
-    About::new(Operation::DestroyInstance, provider.name(), id).here();
-    let _ending = Ending::begin(provider.name(), id);
-    let deadline = Deadline::after(PERSISTENCE);
-    let mut pause = Duration::from_millis(100);
-    while let Err(error) = provider.destroy_instance(id).await {
-        // A repeated destroy is harmless: every error that is not permanent is retried.
-        let is_final = error.is_deserted()
-            || matches!(
-                error.kind(),
-                ErrorKind::InvalidConfig | ErrorKind::NotSupported | ErrorKind::NotImplemented
-            );
-        if is_final || deadline.remaining().is_zero() {
-            warn!(id, %error, "an abandoned instance could not be destroyed, and costs money");
-            return;
-        }
-        tokio::time::sleep(pause.min(deadline.remaining())).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// Logs a warning about a resource that may cost money and that no caller knows of.
-fn warn_of(error: &ProviderError) {
-    warn!(%error, "an abandoned create may have made something that costs money");
 }
 
 #[cfg(test)]

@@ -56,7 +56,8 @@ where
         let context = failed.context().cloned().unwrap_or_default();
         let message = format!(
             "it was started and may still be in progress; its state could not be read: \
-             {failed}"
+             {}",
+            failed
         );
         ProviderError::unknown_outcome(operation, &key, message).with_context(context)
     };
@@ -125,8 +126,8 @@ pub(crate) fn still_open(
     }
     let context: ErrorContext = failed.context().cloned().unwrap_or_default();
     let message = format!(
-        "{id} was started and may still be in progress; the wait for it failed: \
-     {failed}"
+        "{id} was started and may still be in progress; the wait for it failed: {}",
+        failed
     );
     ProviderError::unknown_outcome(operation, key, message)
         .with_candidates(&[id.to_string()])

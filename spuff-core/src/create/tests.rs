@@ -2,6 +2,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
+use crate::provider::config::OnCancel;
+use crate::provider::{Provider, ProviderInstance};
 
 /// A candidate that disappears ended at an unknown time: the read lag counts from the observation
 /// of its absence.

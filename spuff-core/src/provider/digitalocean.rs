@@ -5,6 +5,7 @@
 //! never returns a snapshot's id, tags carry no values, and status 422 has many meanings.
 
 mod batch;
+mod client;
 mod convert;
 mod create;
 mod errors;
@@ -20,191 +21,35 @@ mod tags;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::Display;
-use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
-use tracing::{debug, instrument};
+use tracing::instrument;
 
 use self::poll::Waiting;
 use self::snapshot_key::SnapshotKey;
-use self::tags::Worn;
-use self::wire::{
-    Action, ActionReply, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey,
-};
+use self::wire::{Action, DropletReply, Size};
 use super::config::{InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::error::ProviderResult;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::shared::defaults::Defaults;
-use super::shared::lookup::Lookups;
-use super::shared::price_list::Prices;
 use super::shared::validate;
 use super::{Price, Provider, ProviderInstance, Snapshot};
 use crate::create::{About, Batch, Ending, Keys, keyed, resolve_keyed, run_to_completion};
-use crate::http::{Call, Endpoint, Errand, HttpClient, Reply, numbered_pages};
+use crate::http::{Call, Reply};
 use crate::provider::operation::Operation;
-use crate::wait::{Observation, RecentCreates, Subject, Wait};
+use crate::wait::{Observation, Wait};
+
+pub use self::client::DigitalOceanProvider;
 
 const NAME: &str = "digitalocean";
 const ENDPOINT: &str = "https://api.digitalocean.com";
-/// `/v2/account/keys` allows ten reads a minute: names are looked up in a copy at most this old.
-const KEYS_FRESH: Duration = Duration::from_secs(60);
 /// How far this computer's clock may run ahead of the API's. Too large a value costs a wait; too
 /// small a value may create a second droplet.
 const SKEW: Duration = Duration::from_secs(600);
 /// How far the API's timestamps of an action and of its image may be out of order.
 const CLOCKS_APART: Duration = Duration::from_secs(5);
-
-/// DigitalOcean droplets.
-///
-/// # Examples
-/// ```
-/// use spuff_core::provider::{DigitalOceanProvider, Provider, ProviderTimeouts};
-///
-/// let timeouts = ProviderTimeouts::default();
-/// let provider = DigitalOceanProvider::new("dop_v1_example", timeouts).unwrap();
-/// assert_eq!(provider.name(), "digitalocean");
-/// ```
-///
-/// Cloning it is cheap and shares its connections.
-///
-/// Labels are stored as tags, which outlive their droplets. A destroy deletes the create's tag if
-/// this provider has seen it and no other droplet carries it. At most once an hour, it also deletes
-/// the ends of leases that expired more than a day ago. The tags of
-/// [`idempotency_key`](InstanceRequest::idempotency_key)s, owners and custom labels stay in the
-/// account.
-#[derive(Clone)]
-pub struct DigitalOceanProvider {
-    http: Arc<HttpClient>,
-    /// The hint is the id of the create action, the only source of the reason for a failure.
-    recent: RecentCreates<Option<u64>>,
-    keys: Arc<Lookups<(), Arc<Vec<SshKey>>>>,
-    prices: Arc<Prices>,
-    worn: Arc<Worn>,
-    defaults: Defaults,
-}
-
-impl DigitalOceanProvider {
-    /// Creates a provider for `https://api.digitalocean.com`.
-    ///
-    /// # Errors
-    /// [`InvalidConfig`](crate::ProviderError::InvalidConfig) when the token is empty or malformed.
-    /// Sends no request.
-    pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
-        Self::with_config(token, ENDPOINT, timeouts)
-    }
-
-    /// Creates a provider for another base URL, with or without a trailing `/v2`.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
-    pub fn with_config(
-        token: &str,
-        base_url: &str,
-        timeouts: ProviderTimeouts,
-    ) -> ProviderResult<Self> {
-        Self::connect(&ProviderConfig::new(token).with_endpoint(base_url).with_timeouts(timeouts))
-    }
-
-    fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
-        validate::known_options(config, &[&Defaults::CLOUD])?;
-        let endpoint =
-            Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
-        let http =
-            HttpClient::with_bearer(NAME, endpoint, errors::refusal, limits::rate_cost, config)?;
-        Ok(Self {
-            recent: RecentCreates::of(&http),
-            http: Arc::new(http),
-            keys: Arc::new(Lookups::new(KEYS_FRESH)),
-            prices: Arc::default(),
-            worn: Arc::default(),
-            defaults: Defaults::new(config)?,
-        })
-    }
-
-    async fn list<T: DeserializeOwned, K: Hash + Eq>(
-        &self,
-        call: Call<'_>,
-        key: impl Fn(&T) -> K,
-    ) -> ProviderResult<Vec<T>> {
-        numbered_pages::<List<T>, K>(&self.http, call.query("per_page", PER_PAGE.to_string()), key)
-            .await
-    }
-
-    async fn droplets(
-        &self,
-        operation: Operation,
-        filter: (&'static str, &str),
-    ) -> ProviderResult<Vec<Droplet>> {
-        self.droplets_within(&self.http.errand(), operation, filter).await
-    }
-
-    async fn droplets_within(
-        &self,
-        errand: &Errand,
-        operation: Operation,
-        filter: (&'static str, &str),
-    ) -> ProviderResult<Vec<Droplet>> {
-        let call = Call::get(operation, "/v2/droplets").query(filter.0, filter.1).within(errand);
-        self.list(call, |droplet: &Droplet| droplet.id).await
-    }
-
-    async fn managed_images(&self, operation: Operation) -> ProviderResult<Vec<Image>> {
-        let call = Call::get(operation, "/v2/images").query("tag_name", convert::MANAGED_TAG);
-        self.list(call, |image: &Image| image.id.clone()).await
-    }
-
-    async fn account_keys(&self) -> ProviderResult<Vec<SshKey>> {
-        self.list(Call::get(Operation::GetSshKeys, "/v2/account/keys"), |key: &SshKey| key.id).await
-    }
-
-    /// Resolves the keys from the account's list. If the list is refused and every entry may be an
-    /// id or a fingerprint, sends the entries unchanged.
-    async fn ssh_keys(&self, asked: &[String]) -> ProviderResult<Vec<Reference>> {
-        if asked.is_empty() {
-            return Ok(Vec::new());
-        }
-        let look = async {
-            let call = Call::get(Operation::CreateInstance, "/v2/account/keys").optional();
-            self.list(call, |key: &SshKey| key.id).await.map(Arc::new)
-        };
-        let known = match self.keys.or_look((), look).await {
-            Err(error)
-                if !error.is_retryable() && !asked.iter().any(|key| lookup::is_name(key)) =>
-            {
-                debug!(%error, "the SSH keys cannot be read: ids and fingerprints are sent as \
-                 given");
-                return Ok(asked.iter().map(|key| Reference::parse(key)).collect());
-            }
-            read => read?,
-        };
-        lookup::chosen(&known, asked)
-    }
-
-    async fn action(&self, id: impl Display) -> ProviderResult<Action> {
-        let reply: ActionReply =
-            self.http.json(&Call::get(Operation::GetAction, format!("/v2/actions/{id}"))).await?;
-        Ok(reply.action)
-    }
-
-    /// Returns an error if the create action, known for droplets of this process, has failed.
-    async fn failed_create(&self, droplet: &Subject<Option<u64>>) -> ProviderResult<()> {
-        let Some(action) = droplet.hint else { return Ok(()) };
-        match self.action(action).await {
-            Ok(action) if action.status == "errored" => Err(validate::failed(
-                NAME,
-                &droplet.id,
-                "errored",
-                "the create action ended in an error",
-            )),
-            // A failure of this extra check is not a failure of the droplet.
-            _ => Ok(()),
-        }
-    }
-}
 
 #[async_trait]
 impl Provider for DigitalOceanProvider {

@@ -18,6 +18,7 @@ mod errors;
 pub(crate) mod fuzzing;
 mod images;
 mod options;
+mod snapshots;
 mod start;
 mod user_data;
 

@@ -5,6 +5,7 @@
 //! number, its name is unique in the project, actions continue after a call has been answered, and
 //! an image name needs an architecture.
 
+mod client;
 mod convert;
 mod create;
 mod errors;
@@ -18,148 +19,29 @@ mod snapshots;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 use tracing::instrument;
 
-use self::convert::Progress;
-use self::lookup::Catalog;
 use self::poll::Waiting;
-use self::wire::{
-    ACTIONS_PER_CALL, Action, ActionReply, List, PER_PAGE, PricingReply, Server, ServerReply,
-    SshKey,
-};
+use self::wire::{ActionReply, PricingReply, Server, ServerReply, SshKey};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::error::ProviderResult;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::shared::defaults::Defaults;
-use super::shared::price_list::Prices;
 use super::shared::validate;
 use super::{Price, Provider, ProviderInstance, Snapshot};
 use crate::create::{
     About, Ending, Keys, Lookup, hash_of_key, keyed, resolve_keyed, run_to_completion,
 };
-use crate::http::{Call, Endpoint, HttpClient, Reply, numbered_pages};
+use crate::http::{Call, Reply};
 use crate::provider::operation::Operation;
-use crate::wait::{Observation, RecentCreates, Wait};
+use crate::wait::Wait;
+
+pub use self::client::HetznerProvider;
 
 const NAME: &str = "hetzner";
 const ENDPOINT: &str = "https://api.hetzner.cloud/v1";
-
-/// Hetzner Cloud servers.
-///
-/// # Examples
-/// ```
-/// use spuff_core::provider::{HetznerProvider, Provider, ProviderTimeouts};
-///
-/// let provider = HetznerProvider::new("an-example-token", ProviderTimeouts::default()).unwrap();
-/// assert_eq!(provider.name(), "hetzner");
-/// ```
-///
-/// Cloning it is cheap and shares its connections.
-#[derive(Clone)]
-pub struct HetznerProvider {
-    http: Arc<HttpClient>,
-    /// The hint is the ids of the create's actions, the only source of readiness and of the reason
-    /// for a failure.
-    recent: RecentCreates<Vec<u64>>,
-    /// Recently made snapshots.
-    taken: RecentCreates<()>,
-    catalog: Arc<Catalog>,
-    prices: Arc<Prices>,
-    defaults: Defaults,
-}
-
-impl HetznerProvider {
-    /// Creates a provider for `https://api.hetzner.cloud/v1`.
-    ///
-    /// # Errors
-    /// [`InvalidConfig`](super::error::ProviderError::InvalidConfig) when the token is empty or
-    /// malformed. Sends no request.
-    pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
-        Self::with_config(token, ENDPOINT, timeouts)
-    }
-
-    /// Creates a provider for another base URL, which includes the version: paths such as
-    /// `/servers` are appended to it.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
-    pub fn with_config(
-        token: &str,
-        base_url: &str,
-        timeouts: ProviderTimeouts,
-    ) -> ProviderResult<Self> {
-        Self::connect(&ProviderConfig::new(token).with_endpoint(base_url).with_timeouts(timeouts))
-    }
-
-    fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
-        validate::known_options(config, &[&Defaults::CLOUD])?;
-        let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let http =
-            HttpClient::with_bearer(NAME, endpoint, errors::refusal, limits::rate_cost, config)?;
-        Ok(Self {
-            recent: RecentCreates::of(&http),
-            taken: RecentCreates::of(&http),
-            http: Arc::new(http),
-            catalog: Arc::default(),
-            prices: Arc::default(),
-            defaults: Defaults::new(config)?,
-        })
-    }
-
-    async fn list<T: DeserializeOwned>(
-        &self,
-        call: Call<'_>,
-        id: impl Fn(&T) -> u64,
-    ) -> ProviderResult<Vec<T>> {
-        numbered_pages::<List<T>, u64>(&self.http, call.query("per_page", PER_PAGE.to_string()), id)
-            .await
-    }
-
-    /// Returns actions by id. Omits those that the API no longer shows.
-    async fn actions(&self, operation: Operation, ids: &[u64]) -> ProviderResult<Vec<Action>> {
-        let mut actions = Vec::with_capacity(ids.len());
-        for some in ids.chunks(ACTIONS_PER_CALL) {
-            let call = some.iter().fold(Call::get(operation, "/actions"), |call, id| {
-                call.query("id", id.to_string())
-            });
-            let page = validate::absent_is_none(self.http.json::<List<Action>>(&call).await)?;
-            actions.extend(page.into_iter().flat_map(|page| page.items));
-        }
-        Ok(actions)
-    }
-
-    /// Returns an observation of a server, corrected by its create actions if this process made it,
-    /// otherwise by its lock: a server has its address and may be `running` before it is ready.
-    async fn look(
-        &self,
-        read: ProviderResult<Server>,
-        id: &str,
-        ids: &[u64],
-    ) -> ProviderResult<Observation<ProviderInstance>> {
-        let locked = read.as_ref().is_ok_and(|server| server.locked);
-        let look = Observation::of_instance(read.map(convert::instance), NAME)?;
-        let actions = match self.actions(Operation::WaitReady, ids).await {
-            Ok(actions) => actions,
-            Err(error) => return Observation::unread(error),
-        };
-        match (convert::progress(ids, &actions), look) {
-            (Progress::Failed(action), _) => {
-                Err(self.http.discreet(errors::failed(id, action, "")))
-            }
-            (Progress::Running(action), Observation::Done(_)) => {
-                Ok(Observation::Pending(format!("active, {} in progress", action.command)))
-            }
-            (Progress::Unknown, Observation::Done(_)) if locked => {
-                Ok(Observation::Pending("active, still locked".to_string()))
-            }
-            (_, look) => Ok(look),
-        }
-    }
-}
 
 /// Checks that the end of a server has begun: the reply holds its action or is empty.
 fn has_begun(reply: &Reply) -> ProviderResult<()> {

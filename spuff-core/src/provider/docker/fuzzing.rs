@@ -13,8 +13,9 @@ use super::ask::Ask;
 use super::boot::Boot;
 use super::client::{self, Config, Meta, registry};
 use super::engine::{Reach, check_endpoint, host_of, is_apart};
-use super::images::{Pull, reference, snapshot};
+use super::images::{Pull, reference};
 use super::options::Options;
+use super::snapshots::snapshot;
 use super::{convert, errors, user_data};
 use crate::fuzzing::checks::{
     Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request,

@@ -5,8 +5,9 @@
 //! cargo run -p spuff-examples --example lifecycle -- --provider docker
 //! HETZNER_TOKEN=… cargo run -p spuff-examples --example lifecycle -- --provider hetzner
 //! ```
-//! Without a provider it runs against a simulated cloud in its own process. With one it creates real
-//! instances, or containers on this computer, and destroys them even after a failure or Ctrl-C.
+//! Without a provider it runs against a simulated cloud in its own process. With one it creates
+//! real instances, or containers on this computer, and destroys them even after a failure or
+//! Ctrl-C.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 

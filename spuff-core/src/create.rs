@@ -357,7 +357,7 @@ impl<M: CreateCall> Create<'_, M> {
         candidates: &[String],
     ) -> ProviderError {
         let message =
-            format!("{}{why}", cause.map(ToString::to_string).unwrap_or_default());
+            format!("{}{why}", cause.map(ProviderError::without_context).unwrap_or_default());
         let context = cause.and_then(ProviderError::context).cloned().unwrap_or_default();
         let unknown =
             ProviderError::unknown_outcome(self.call.operation(), &self.create_key.key, message);

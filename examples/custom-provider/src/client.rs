@@ -127,8 +127,8 @@ impl Client {
         }
     }
 
-    /// Polls until `poll` breaks with a value, fails with an error that is not transient, or `limit`
-    /// expires.
+    /// Polls until `poll` breaks with a value, fails with an error that is not transient, or
+    /// `limit` expires.
     pub(crate) async fn until<T, F>(
         &self,
         operation: &str,
@@ -211,8 +211,8 @@ impl Client {
         }
     }
 
-    /// Classifies an error by the API's code, or by the status if it has none. A page that is not the
-    /// API's proves nothing: only the cloud knows that an instance is gone, or was not made.
+    /// Classifies an error by the API's code, or by the status if it has none. A page that is not
+    /// the API's proves nothing: only the cloud knows that an instance is gone, or was not made.
     fn classify(
         &self,
         status: u16,

@@ -36,8 +36,8 @@ impl NimbusProvider {
     /// Creates a provider at `https://api.nimbus.example/v1`.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] if the token is empty or cannot stand in a header. Nothing is
-    /// sent.
+    /// [`ProviderError::InvalidConfig`] if the token is empty or cannot stand in a header. Nothing
+    /// is sent.
     pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::with_config(token, API_BASE, timeouts)
     }
@@ -141,8 +141,8 @@ impl Provider for NimbusProvider {
             Err(Failure::Refused(error)) => return Err(error),
             Err(Failure::Unknown(error)) => error,
         };
-        // The instance may exist. Find it by its key, and never send the create again: an empty list
-        // proves nothing, since lists may lag.
+        // The instance may exist. Find it by its key, and never send the create again: an empty
+        // list proves nothing, since lists may lag.
         if let Ok(Some(instance)) = self.find(&key).await {
             return Ok(instance);
         }
@@ -230,8 +230,8 @@ impl Provider for NimbusProvider {
     }
 }
 
-/// The error for a resource that can no longer become ready: it holds the cloud's reason and the id,
-/// since the resource still exists.
+/// The error for a resource that can no longer become ready: it holds the cloud's reason and the
+/// id, since the resource still exists.
 fn failed(id: &str, reason: Option<String>) -> ProviderError {
     let context = ErrorContext::new(NAME).with_instance_id(id);
     let reason = reason.unwrap_or_else(|| "the API gives no reason".to_string());

@@ -57,7 +57,7 @@ where
         let message = format!(
             "it was started and may still be in progress; its state could not be read: \
              {}",
-            failed
+            failed.without_context()
         );
         ProviderError::unknown_outcome(operation, &key, message).with_context(context)
     };
@@ -127,7 +127,7 @@ pub(crate) fn still_open(
     let context: ErrorContext = failed.context().cloned().unwrap_or_default();
     let message = format!(
         "{id} was started and may still be in progress; the wait for it failed: {}",
-        failed
+        failed.without_context()
     );
     ProviderError::unknown_outcome(operation, key, message)
         .with_candidates(&[id.to_string()])

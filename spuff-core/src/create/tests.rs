@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::provider::config::OnCancel;
+use crate::provider::error::ErrorContext;
 use crate::provider::{Provider, ProviderInstance};
 
 /// A candidate that disappears ended at an unknown time: the read lag counts from the observation
@@ -464,4 +465,16 @@ fn a_call_through_the_pipeline_is_known_by_its_verb() {
         (making.operation(), making.read_lag().poll_interval),
         (Operation::CreateInstance, timeouts.poll_interval)
     );
+}
+
+#[test]
+fn an_unknown_outcome_shows_the_context_of_its_cause_once() {
+    let context = || ErrorContext::new("hetzner").with_status(401).with_code("unauthorized");
+    for failed in [ProviderError::auth("hetzner", "no"), ProviderError::api(401, "no")] {
+        let failed = failed.with_context(context());
+        let error = still_open(Operation::CreateSnapshot, "order-7", "7", failed);
+        let text = error.to_string();
+        assert_eq!((text.matches("HTTP 401").count(), error.context()), (1, Some(&context())));
+        assert!(text.ends_with("no; it may be 7 (hetzner, HTTP 401, unauthorized)"), "{text}");
+    }
 }

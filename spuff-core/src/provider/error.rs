@@ -269,6 +269,19 @@ impl ProviderError {
         self
     }
 
+    /// The error message without its error context, for an error that takes the context over.
+    pub(crate) fn without_context(&self) -> String {
+        let text = self.to_string();
+        let context = self
+            .context()
+            .map(|context| [context.to_string(), context.beside_provider().to_string()]);
+        let shown = context.into_iter().flatten().filter(|shown| !shown.is_empty());
+        match shown.filter_map(|shown| text.strip_suffix(&shown)).next() {
+            Some(text) => text.to_string(),
+            None => text,
+        }
+    }
+
     /// Rewrites the cloud's message and code, for the kinds that explain why an instance failed.
     pub(crate) fn reworded(mut self, words: impl Fn(&str) -> String) -> Self {
         if let Self::Api { message, .. }

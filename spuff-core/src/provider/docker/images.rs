@@ -170,7 +170,8 @@ fn cannot_pull(image: &str, is_known: bool, error: ProviderError) -> ProviderErr
             "the engine does not have {image}, and its registry {who}{message}; check its name, \
              run `docker login`, or pull, load or build it yourself first"
         );
-        return ProviderError::auth(NAME, message);
+        let context = error.context().cloned().unwrap_or_else(|| ErrorContext::new(NAME));
+        return ProviderError::auth(NAME, message).with_context(context);
     }
     let unknown = [
         "not found",

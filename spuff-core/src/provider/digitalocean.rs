@@ -29,7 +29,7 @@ use tracing::instrument;
 
 use self::poll::Waiting;
 use self::snapshot_key::SnapshotKey;
-use self::wire::{Action, DropletReply, Size};
+use self::wire::{DropletReply, Size};
 use super::config::{InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::error::ProviderResult;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};

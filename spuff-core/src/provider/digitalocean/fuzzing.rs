@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::snapshot_key::SnapshotKey;
 use super::wire::{
-    ActionReply, Droplet, DropletReply, Image, ImageReply, List, Reference, Size, SshKey, Tag,
-    TagReply,
+    Action, ActionReply, Droplet, DropletReply, Image, ImageReply, List, Reference, Size, SshKey,
+    Tag, TagReply,
 };
-use super::{Action, NAME, ProviderConfig, convert, errors, lookup};
+use super::{NAME, ProviderConfig, convert, errors, lookup};
 use crate::fuzzing::checks::{
     Target, at_once, check_instance, check_refusal, check_snapshot, marked, request, text, words,
 };

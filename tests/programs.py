@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -25,7 +26,9 @@ def programs(messages):
 
 def run(executable, folder):
     environment = os.environ | {"RUST_TEST_THREADS": str(2 * os.cpu_count()), "CARGO_MANIFEST_DIR": str(folder)}
-    return subprocess.run([executable], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    began = time.monotonic()
+    ended = subprocess.run([executable], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return ended, time.monotonic() - began
 
 
 def main(file):
@@ -35,8 +38,8 @@ def main(file):
     with ThreadPoolExecutor(os.cpu_count() + 1) as pool:
         running = {pool.submit(run, executable, folder): name for name, executable, folder in known}
         for ended in as_completed(running):
-            name, result = running[ended], ended.result()
-            print(f"\n     Running {name}", flush=True)
+            name, (result, seconds) = running[ended], ended.result()
+            print(f"\n     Running {name}, {seconds:.0f} s", flush=True)
             sys.stdout.buffer.write(result.stdout)
             sys.stdout.flush()
             if result.returncode:

@@ -12,23 +12,26 @@
     reason = "a program for a terminal"
 )]
 
-use std::collections::HashMap;
+mod arguments;
+mod creates;
+mod show;
+
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use spuff_core::blocking::{self, CancelToken};
-use spuff_core::fleet::{FleetOptions, Rollback, create_instances};
 use spuff_core::lease::{self, Reap};
 use spuff_core::provider::{
-    ErrorParts, InstanceRequest, OnCancel, Provider, ProviderError, ProviderInstance,
-    ProviderRegistry, ProviderResult, Snapshot,
+    ErrorParts, Provider, ProviderError, ProviderInstance, ProviderRegistry, ProviderResult,
+    Snapshot,
 };
 use spuff_core::simulator::{Clock, Cloud, FaultRule, Options};
-use spuff_core::{OnFailure, create_and_wait};
 use tokio::runtime::Runtime;
+
+use self::arguments::Arguments;
+use self::show::{kind_of, lines, show_labels};
 
 /// How long a list may take until it shows what is expected of it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,47 +74,6 @@ fn run(file: &str, provider: &str, face: &str) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// A step's arguments.
-struct Arguments<'a>(Vec<(&'a str, String)>);
-
-impl Arguments<'_> {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.get(name).unwrap_or_default()
-    }
-
-    fn number(&self, name: &str) -> Result<Option<u64>, String> {
-        self.get(name)
-            .map(|value| value.parse().map_err(|error| format!("{name}: {error}")))
-            .transpose()
-    }
-
-    fn millis(&self, name: &str, default: u64) -> Result<Duration, String> {
-        Ok(Duration::from_millis(self.number(name)?.unwrap_or(default)))
-    }
-
-    fn labels(&self) -> HashMap<String, String> {
-        let pair = |label: &str| {
-            label.split_once(':').map(|(key, value)| (key.to_string(), value.to_string()))
-        };
-        self.0
-            .iter()
-            .filter(|(name, _)| *name == "label")
-            .filter_map(|(_, label)| pair(label))
-            .collect()
-    }
-
-    fn cancel(&self) -> Result<CancelToken, String> {
-        let limit = self.number("deadline")?;
-        Ok(limit.map_or_else(CancelToken::new, |limit| {
-            CancelToken::with_deadline(Duration::from_millis(limit))
-        }))
-    }
 }
 
 /// What a scenario has on stage.
@@ -425,117 +387,6 @@ impl Stage {
         })
     }
 
-    fn request(&self, arguments: &Arguments<'_>) -> Result<InstanceRequest, String> {
-        let (region, elsewhere, size) = match self.name.as_str() {
-            "digitalocean" => ("nyc3", "nyc1", "s-1vcpu-1gb"),
-            "hetzner" => ("fsn1", "nbg1", "cx22"),
-            _ => ("us-east-1", "eu-west-1", "t3.micro"),
-        };
-        let region = arguments.get("region").unwrap_or(region);
-        let region = if region == "elsewhere" { elsewhere } else { region };
-        let mut request = InstanceRequest::new(
-            arguments.text("name"),
-            region,
-            arguments.get("size").unwrap_or(size),
-        )
-        .with_labels(arguments.labels());
-        if let Some(image) = arguments.get("image") {
-            request.image = image.parse().unwrap_or_default();
-        }
-        request.idempotency_key = arguments.get("key").map(str::to_string);
-        request.owner = arguments.get("owner").map(str::to_string);
-        request.ttl = arguments.number("ttl")?.map(Duration::from_secs);
-        request.user_data = arguments.get("user_data").map(str::to_string);
-        if let Some(size) = arguments.number("user_data_size")? {
-            request.user_data = Some("x".repeat(size as usize));
-        }
-        request.on_cancel = match arguments.get("on_cancel") {
-            Some("keep") => Some(OnCancel::Keep),
-            Some(_) => Some(OnCancel::Destroy),
-            None => None,
-        };
-        Ok(request)
-    }
-
-    fn create(&mut self, step: &str, arguments: &Arguments<'_>) -> Result<String, String> {
-        let request = self.request(arguments)?;
-        let on_failure = if arguments.get("on_failure") == Some("keep") {
-            OnFailure::Keep
-        } else {
-            OnFailure::Destroy
-        };
-        let waits = step == "create_and_wait";
-        let cancel = arguments.cancel()?;
-        let work = |provider: Arc<dyn Provider>| async move {
-            match waits {
-                true => create_and_wait(&provider, &request, on_failure).await,
-                false => provider.create_instance(&request).await,
-            }
-        };
-        let made = self.ask(if waits { step } else { "create_instance" }, None, Some(cancel), work);
-        let id = match &made {
-            Ok(machine) => Some(machine.id.clone()),
-            Err(error) => error.instance_id.clone(),
-        };
-        self.note(arguments, id.as_ref());
-        Ok(self.told(made, |stage, machine| stage.machine(&machine, waits)))
-    }
-
-    /// Makes the same create several times at once: in tasks, or in threads that block.
-    fn create_at_once(&mut self, arguments: &Arguments<'_>, times: u64) -> Result<String, String> {
-        let request = &self.request(arguments)?;
-        let made: Vec<_> = if self.runtime.is_some() {
-            let work = |provider: Arc<dyn Provider>| async move {
-                Ok(join_all((0..times).map(|_| provider.create_instance(request))).await)
-            };
-            self.ask("create_instance", None, None, work).map_err(|error| error.message)?
-        } else {
-            let provider = self.provider()?;
-            std::thread::scope(|scope| {
-                let creates: Vec<_> =
-                    (0..times).map(|_| scope.spawn(|| provider.create_instance(request))).collect();
-                let ended = creates
-                    .into_iter()
-                    .map(|create| create.join().map_err(|_| "a create has panicked".to_string()));
-                ended.collect::<Result<_, String>>()
-            })?
-        };
-        self.note(arguments, made.iter().flatten().map(|machine| &machine.id).next());
-        Ok(self.outcomes(made))
-    }
-
-    fn create_fleet(&mut self, arguments: &Arguments<'_>) -> Result<String, String> {
-        let mut requests = Vec::new();
-        for name in arguments.text("names").split(',') {
-            let mut request = self.request(arguments)?;
-            request.name = name.to_string();
-            request.idempotency_key = arguments.get("keys").map(|keys| format!("{keys}-{name}"));
-            requests.push(request);
-        }
-        let on_failure = match arguments.get("on_failure") {
-            Some("keep") => Rollback::Keep,
-            Some("destroy_all") => Rollback::DestroyAll,
-            _ => Rollback::DestroyFailed,
-        };
-        let options = FleetOptions::default()
-            .with_on_failure(on_failure)
-            .with_wait_ready(arguments.get("wait").is_some());
-        let work = |provider: Arc<dyn Provider>| async move {
-            Ok(create_instances(&provider, &requests, options).await)
-        };
-        let made = self.ask("create_instances", None, None, work).map_err(|error| error.message)?;
-        Ok(self.outcomes(made))
-    }
-
-    /// The outcomes of several creates, in the order of their texts.
-    fn outcomes(&self, made: Vec<ProviderResult<ProviderInstance>>) -> String {
-        let line = |made: &ProviderResult<ProviderInstance>| match made {
-            Ok(machine) => self.machine(machine, false)["ok ".len()..].to_string(),
-            Err(error) => self.error(&ErrorParts::from(error).about(&self.name, None)),
-        };
-        lines(made.iter().map(line))
-    }
-
     /// Asks until as many are found as the step says.
     fn until_counted<T, W>(
         &self,
@@ -609,73 +460,4 @@ impl Stage {
             }))
         }))
     }
-
-    fn machine(&self, machine: &ProviderInstance, with_state: bool) -> String {
-        let ProviderInstance { name, region, size, labels, .. } = machine;
-        let state = if with_state {
-            format!(" status={} ready={}", machine.status, machine.is_ready())
-        } else {
-            String::new()
-        };
-        format!(
-            "ok id={} name={name} region={region} size={size}{state} {}",
-            self.show_id(&machine.id),
-            show_labels(labels)
-        )
-    }
-
-    fn snapshot(&self, snapshot: &Snapshot) -> String {
-        format!("id={} name={}", self.show_id(&snapshot.id), snapshot.name)
-    }
-
-    fn error(&self, error: &ErrorParts) -> String {
-        let mut told = format!("error kind={}", error.kind.name());
-        let mut add = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                told.push_str(&format!(" {name}={value}"));
-            }
-        };
-        add("provider", error.provider.clone());
-        add("status", error.status.map(|status| status.to_string()));
-        add("code", error.code.clone());
-        add("retryable", Some(error.retryable.to_string()));
-        add("field", error.field.clone());
-        add("resource_type", error.resource_type.clone());
-        add("feature", error.feature.clone());
-        add(
-            "operation",
-            error
-                .operation
-                .as_ref()
-                .map(|operation| operation.split(' ').next().unwrap_or_default().to_string()),
-        );
-        add("key", error.key.as_ref().map(|_| "yes".to_string()));
-        add(
-            "candidates",
-            (!error.candidates.is_empty()).then(|| error.candidates.len().to_string()),
-        );
-        add("instance", error.instance_id.as_ref().map(|id| self.show_id(id)));
-        add("exists", error.instance_exists.map(|exists| exists.to_string()));
-        told
-    }
-}
-
-fn kind_of(error: &ProviderError) -> &'static str {
-    error.kind().name()
-}
-
-fn lines(items: impl Iterator<Item = String>) -> String {
-    let mut items: Vec<String> = items.map(|item| format!("\n  {item}")).collect();
-    items.sort();
-    format!("ok count={}{}", items.len(), items.concat())
-}
-
-fn show_labels(labels: &HashMap<String, String>) -> String {
-    let hidden = ["spuff-key", "spuff-digest", "spuff-expires"];
-    let show = |(key, value): (&String, &String)| {
-        format!("{key}:{}", if hidden.contains(&key.as_str()) { "*" } else { value })
-    };
-    let mut shown: Vec<String> = labels.iter().map(show).collect();
-    shown.sort();
-    format!("labels={}", shown.join(","))
 }

@@ -15,7 +15,7 @@ use rustls::crypto::CryptoProvider;
 use tokio::sync::OnceCell;
 
 use super::ask::Ask;
-use super::client::Client;
+use super::cli_config::CliConfig;
 use super::errors;
 use crate::http::{Failure, is_loopback, without};
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
@@ -35,7 +35,7 @@ pub(super) struct Engine {
     /// Its address; found at the first call if not configured.
     place: Option<Place>,
     /// The docker command's settings.
-    client: Client,
+    cli: CliConfig,
     timeouts: ProviderTimeouts,
     /// Values that no message may contain.
     secrets: Vec<String>,
@@ -67,23 +67,23 @@ impl Engine {
     pub(super) const TLS_VERIFY: &'static str = "tls_verify";
     pub(super) const CERT_PATH: &'static str = "cert_path";
     pub(super) const OPTIONS: [&'static str; 5] =
-        [Self::PLAIN_TCP, Self::TLS_VERIFY, Self::CERT_PATH, Client::FOLDER, Client::CONTEXT];
+        [Self::PLAIN_TCP, Self::TLS_VERIFY, Self::CERT_PATH, CliConfig::FOLDER, CliConfig::CONTEXT];
 
     pub(super) fn new(config: &ProviderConfig, secrets: Vec<String>) -> ProviderResult<Self> {
-        let client = Client::new(config);
+        let cli = CliConfig::new(config);
         let place = match config.endpoint.as_deref().filter(|endpoint| !endpoint.trim().is_empty())
         {
-            Some(endpoint) => Some(Place::new(endpoint, None, config, &client)?),
+            Some(endpoint) => Some(Place::new(endpoint, None, config, &cli)?),
             None => {
-                let context = client.context()?;
+                let context = cli.context()?;
                 context
-                    .map(|context| Place::new(&context.host, context.certificates, config, &client))
+                    .map(|context| Place::new(&context.host, context.certificates, config, &cli))
                     .transpose()?
             }
         };
         Ok(Self {
             place,
-            client,
+            cli,
             timeouts: config.timeouts,
             secrets,
             docker: OnceCell::new(),
@@ -105,8 +105,8 @@ impl Engine {
             OptionDescription::new(Self::PLAIN_TCP, plain),
             OptionDescription::new(Self::TLS_VERIFY, verify).env(&["DOCKER_TLS_VERIFY"]),
             OptionDescription::new(Self::CERT_PATH, certificates).env(&["DOCKER_CERT_PATH"]),
-            OptionDescription::new(Client::FOLDER, folder).env(&["DOCKER_CONFIG"]),
-            OptionDescription::new(Client::CONTEXT, context).env(&["DOCKER_CONTEXT"]),
+            OptionDescription::new(CliConfig::FOLDER, folder).env(&["DOCKER_CONFIG"]),
+            OptionDescription::new(CliConfig::CONTEXT, context).env(&["DOCKER_CONTEXT"]),
         ]
     }
 
@@ -115,7 +115,7 @@ impl Engine {
         &self,
         image: &str,
     ) -> ProviderResult<Option<DockerCredentials>> {
-        self.client.credentials(image).await
+        self.cli.credentials(image).await
     }
 
     pub(super) fn timeouts(&self) -> &ProviderTimeouts {
@@ -226,7 +226,7 @@ impl Engine {
             sockets().into_iter().map(|socket| socket.address).filter(|address| address != place);
         // An unreadable folder adds no names.
         let contexts =
-            self.client.context_names().into_iter().map(|name| format!("the context {name:?}"));
+            self.cli.context_names().into_iter().map(|name| format!("the context {name:?}"));
         let found: Vec<_> = sockets.chain(contexts).collect();
         if found.is_empty() {
             String::new()
@@ -285,7 +285,7 @@ impl Place {
         endpoint: &str,
         certificates: Option<PathBuf>,
         config: &ProviderConfig,
-        client: &Client,
+        cli: &CliConfig,
     ) -> ProviderResult<Self> {
         let address = check_endpoint(endpoint)?;
         let option = |name: &str| config.options.get(name).map_or("", |value| value.trim());
@@ -313,7 +313,7 @@ impl Place {
                 Some(option(Engine::CERT_PATH)).filter(|path| !path.is_empty()).map(PathBuf::from);
             let folder = certificates
                 .or(given)
-                .or_else(|| client.folder().map(Path::to_path_buf))
+                .or_else(|| cli.folder().map(Path::to_path_buf))
                 .ok_or_else(|| {
                     ProviderError::invalid_config(
                         Engine::CERT_PATH,

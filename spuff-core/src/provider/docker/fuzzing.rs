@@ -11,7 +11,7 @@ use bollard::models::{
 
 use super::ask::Ask;
 use super::boot::Boot;
-use super::client::{self, Config, Meta, registry};
+use super::cli_config::{self, Config, Meta, registry};
 use super::engine::{Reach, check_endpoint, host_of, is_apart};
 use super::images::{Pull, reference};
 use super::options::Options;
@@ -193,7 +193,7 @@ fn config(input: &[u8]) {
         }
     }
     let _ = serde_json::from_slice::<Meta>(input).is_ok();
-    let _ = client::answered("registry.example.com", input).is_ok();
+    let _ = cli_config::answered("registry.example.com", input).is_ok();
     if let Ok(version) = serde_json::from_slice::<SystemVersion>(input) {
         let _ = is_apart(&version);
     }

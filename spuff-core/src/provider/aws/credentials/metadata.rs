@@ -103,17 +103,23 @@ impl Machine {
         let disabled = ctx
             .env_var("AWS_EC2_METADATA_DISABLED")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let why = match if disabled { Ok(None) } else { self.role(ctx, profiles).await.map(Some) } {
-            Ok(Some(found)) => {
+        if disabled {
+            return Err(Problem::last(format!("no AWS credentials found; {WAYS}")));
+        }
+        match self.role(ctx, profiles).await {
+            Ok(found) => {
                 self.answered.store(true, Ordering::Relaxed);
-                return Ok(found);
+                Ok(found)
             }
-            Err(problem @ Problem::RateLimit(..)) => return Err(problem),
-            Err(problem) if self.answered.load(Ordering::Relaxed) => return Err(problem),
-            Err(problem) => format!(" ({})", problem.message()),
-            Ok(None) => String::new(),
-        };
-        Err(Problem::Final(format!("no AWS credentials found{why}; {WAYS}")))
+            Err(problem) if problem.is_rate_limit() || self.answered.load(Ordering::Relaxed) => {
+                Err(problem)
+            }
+            Err(problem) => {
+                let why = problem.message();
+                let none = Problem::last(format!("no AWS credentials found ({why}); {WAYS}"));
+                Err(problem.reworded(none))
+            }
+        }
     }
 
     async fn role(&self, ctx: &Context, profiles: &Profiles) -> Found<Credential> {
@@ -157,7 +163,7 @@ impl Machine {
     async fn get(&self, ctx: &Context, uri: &str, base: &str) -> Found<Reply> {
         let first = self.token(ctx, base).await?;
         match self.send(ctx, Method::GET, uri, (TOKEN, first)).await {
-            Err(problem) if problem.message().contains("HTTP 401") => {
+            Err(problem) if problem.is_refused_token() => {
                 *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 let another = self.token(ctx, base).await?;
                 self.send(ctx, Method::GET, uri, (TOKEN, another)).await

@@ -9,54 +9,85 @@ use reqsign_core::{Context, ErrorKind};
 use super::super::{NAME, errors};
 use crate::clock;
 use crate::http::{ErrorClass, Reply, sent_with, tidy};
-use crate::provider::error::{NetworkError, ProviderError};
+use crate::provider::error::{ErrorContext, NetworkError, ProviderError};
 
-/// Shared by all callers that wait for the same credentials.
+/// Why there are no credentials. Shared by all callers that wait for the same ones.
 #[derive(Debug, Clone)]
-pub(super) enum Problem {
+pub(super) struct Problem {
+    kind: Kind,
+    message: String,
+    /// What a service said when it refused.
+    context: ErrorContext,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
     /// No source, an unusable one, or a denial: a retry does not help.
-    Final(String),
-    RateLimit(String, Option<Duration>),
-    Unavailable(String),
-    Network(String),
+    Final,
+    RateLimit(Option<Duration>),
+    Unavailable,
+    Network,
 }
 
 pub(super) type Found<T> = Result<T, Problem>;
 
 impl Problem {
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), context: ErrorContext::default() }
+    }
+
     pub(super) fn last(message: impl Into<String>) -> Self {
-        Self::Final(message.into())
+        Self::new(Kind::Final, message)
     }
 
     pub(super) fn of_profile(profile: &str, what: &str) -> Self {
-        Self::Final(format!("the AWS profile {profile:?} {what}"))
+        Self::last(format!("the AWS profile {profile:?} {what}"))
+    }
+
+    /// This problem, if a retry may help: its cause may be a service that is down.
+    pub(super) fn that_may_pass(self) -> Self {
+        Self { kind: Kind::Unavailable, ..self }
+    }
+
+    /// A final problem in other words, because of this one.
+    pub(super) fn reworded(self, problem: Self) -> Self {
+        Self { context: self.context, ..problem }
+    }
+
+    pub(super) fn is_final(&self) -> bool {
+        self.kind == Kind::Final
+    }
+
+    pub(super) fn is_rate_limit(&self) -> bool {
+        matches!(self.kind, Kind::RateLimit(_))
+    }
+
+    /// Whether a service refused the token that the request came with.
+    pub(super) fn is_refused_token(&self) -> bool {
+        self.context.status == Some(StatusCode::UNAUTHORIZED.as_u16())
     }
 
     pub(super) fn message(&self) -> &str {
-        match self {
-            Self::Final(message)
-            | Self::RateLimit(message, _)
-            | Self::Unavailable(message)
-            | Self::Network(message) => message,
-        }
+        &self.message
     }
 }
 
 impl From<Problem> for ProviderError {
-    fn from(problem: Problem) -> Self {
-        let message = format!("cannot sign the request: {}", problem.message());
-        match problem {
-            Problem::Final(_) => Self::auth(NAME, message),
-            Problem::RateLimit(_, retry_after) => Self::RateLimit { retry_after },
-            Problem::Unavailable(_) => Self::unavailable(message),
-            Problem::Network(_) => Self::Network(NetworkError::new("no AWS credentials", message)),
-        }
+    fn from(Problem { kind, message, context }: Problem) -> Self {
+        let message = format!("cannot sign the request: {message}");
+        let error = match kind {
+            Kind::Final => Self::auth(NAME, message),
+            Kind::RateLimit(retry_after) => Self::RateLimit { retry_after },
+            Kind::Unavailable => Self::unavailable(message),
+            Kind::Network => Self::Network(NetworkError::new("no AWS credentials", message)),
+        };
+        error.with_context(context)
     }
 }
 
 impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
-        Self::Final(error.to_string())
+        Self::last(error.to_string())
     }
 }
 
@@ -66,9 +97,9 @@ pub(super) async fn ask(ctx: &Context, what: &str, request: Request<Bytes>) -> F
     let secrets = sent_with(request.headers());
     let reply = ctx.http_send(request).await.map_err(|error| match error.kind() {
         ErrorKind::ConfigInvalid | ErrorKind::RequestInvalid => {
-            Problem::Final(format!("{what}: {error}"))
+            Problem::last(format!("{what}: {error}"))
         }
-        _ => Problem::Network(format!("{what}: {error}")),
+        _ => Problem::new(Kind::Network, format!("{what}: {error}")),
     })?;
     let (head, body) = reply.into_parts();
     let reply = Reply { status: head.status.as_u16(), headers: head.headers, body };
@@ -77,29 +108,32 @@ pub(super) async fn ask(ctx: &Context, what: &str, request: Request<Bytes>) -> F
 
 /// The problem of an unreadable reply: the service is partly available.
 pub(super) fn unreadable(what: &str) -> Problem {
-    Problem::Unavailable(format!("{what}: the reply has no credentials of the expected form"))
+    let message = format!("{what}: the reply has no credentials of the expected form");
+    Problem::new(Kind::Unavailable, message)
 }
 
 fn problem(what: &str, reply: &Reply, secrets: &[HeaderValue]) -> Problem {
     let refusal = errors::refusal(reply);
     let clean = |text: &str| tidy(text, secrets);
-    let code = refusal
-        .code
-        .filter(|code| !code.is_empty())
-        .map(|code| format!(" {}", clean(&code)))
-        .unwrap_or_default();
     let said = clean(refusal.message.unwrap_or_default().lines().next().unwrap_or_default());
-    let said = if said.is_empty() { said } else { format!(" ({said})") };
-    let message = format!("{what}: HTTP {}{code}{said}", reply.status);
-    let passing = matches!(code.trim(), "IDPCommunicationError");
-    match (refusal.fault, StatusCode::from_u16(reply.status)) {
+    let said = if said.is_empty() { "the request was refused".to_string() } else { said };
+    let context = ErrorContext {
+        provider: Some(NAME.to_string()),
+        status: Some(reply.status),
+        code: refusal.code.filter(|code| !code.is_empty()).map(|code| clean(&code)),
+        request_id: refusal.request_id.map(|id| clean(&id)),
+        ..ErrorContext::default()
+    };
+    let passing = context.code.as_deref() == Some("IDPCommunicationError");
+    let kind = match (refusal.fault, StatusCode::from_u16(reply.status)) {
         (Some(ErrorClass::RateLimit), _) | (_, Ok(StatusCode::TOO_MANY_REQUESTS)) => {
-            Problem::RateLimit(message, crate::http::retry_after(&reply.headers, clock::now()))
+            Kind::RateLimit(crate::http::retry_after(&reply.headers, clock::now()))
         }
         (Some(ErrorClass::Unavailable), _) | (_, Ok(StatusCode::REQUEST_TIMEOUT)) => {
-            Problem::Unavailable(message)
+            Kind::Unavailable
         }
-        (_, Ok(status)) if status.is_server_error() || passing => Problem::Unavailable(message),
-        _ => Problem::Final(message),
-    }
+        (_, Ok(status)) if status.is_server_error() || passing => Kind::Unavailable,
+        _ => Kind::Final,
+    };
+    Problem { kind, message: format!("{what}: {said}"), context }
 }

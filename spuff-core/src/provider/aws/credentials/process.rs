@@ -35,14 +35,11 @@ pub(super) async fn credential(ctx: &Context, profile: &str, command: &str) -> F
     let output =
         tokio::time::timeout(PATIENCE, of_the_program(ctx.command_execute(program, &arguments)))
             .await;
-    let output = output.map_err(|_| {
-        Problem::Unavailable(failed("did not finish in time").message().to_string())
-    })?;
+    let output = output.map_err(|_| failed("did not finish in time").that_may_pass())?;
     let output = output.map_err(|_| failed("cannot be started"))?;
     if !output.success() {
         // The program may have called a service that is down, so a retry is allowed.
-        let ended = failed(&format!("ended with status {}", output.status));
-        return Err(Problem::Unavailable(ended.message().to_string()));
+        return Err(failed(&format!("ended with status {}", output.status)).that_may_pass());
     }
     printed(&output.stdout).ok_or_else(|| failed("did not print credentials of version 1"))
 }

@@ -57,13 +57,14 @@ impl SignIn<'_> {
         let request = request.map_err(|_| {
             Problem::of_profile(self.profile, "leads to an SSO portal that is not a URL")
         })?;
-        let reply =
-            ask(ctx, "SSO GetRoleCredentials", request).await.map_err(|problem| match problem {
-                Problem::Final(what) if what.contains("HTTP 401") => {
-                    self.ended(&format!("is refused ({what})"))
-                }
-                problem => problem,
-            })?;
+        let reply = ask(ctx, "SSO GetRoleCredentials", request).await.map_err(|problem| {
+            if problem.is_final() && problem.is_refused_token() {
+                let ended = self.ended(&format!("is refused ({})", problem.message()));
+                problem.reworded(ended)
+            } else {
+                problem
+            }
+        })?;
         let read = serde_json::from_slice::<Response>(&reply.body).ok();
         read.and_then(|read| read.role_credentials.into_credential())
             .ok_or_else(|| unreadable("SSO GetRoleCredentials"))
@@ -92,9 +93,7 @@ impl SignIn<'_> {
         match self.renewed(ctx, &cached, &path).await {
             Some(Ok(token)) => Ok(token),
             _ if expires > now => Ok(token),
-            Some(Err(
-                problem @ (Problem::RateLimit(..) | Problem::Unavailable(_) | Problem::Network(_)),
-            )) => Err(problem),
+            Some(Err(problem)) if !problem.is_final() => Err(problem),
             _ => Err(self.ended("has expired")),
         }
     }

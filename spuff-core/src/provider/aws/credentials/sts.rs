@@ -42,7 +42,7 @@ impl Sts<'_> {
             let signing = RequestSigner::new("sts", self.region)
                 .sign_request(self.ctx, &mut head, keys, None)
                 .await;
-            signing.map_err(|error| Problem::Final(format!("{action}: {error}")))?;
+            signing.map_err(|error| Problem::last(format!("{action}: {error}")))?;
         }
         if let Some(token) = head.headers.get_mut("x-amz-security-token") {
             HeaderValue::set_sensitive(token, true);

@@ -180,3 +180,54 @@ async fn what_passes_is_not_told_as_a_refusal() {
             .unwrap_err();
     assert_eq!(error.kind().name(), "network", "{error}");
 }
+
+/// A service of credentials that refuses every request.
+#[derive(Debug)]
+struct Refusing(u16, &'static str);
+
+impl HttpSend for Refusing {
+    async fn http_send(&self, _: Request<Bytes>) -> Result<Response<Bytes>> {
+        let mut reply = Response::new(Bytes::from(self.1));
+        *reply.status_mut() = http::StatusCode::from_u16(self.0).unwrap();
+        reply.headers_mut().insert("x-amzn-requestid", http::HeaderValue::from_static("4d9d"));
+        Ok(reply)
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_each_service_keeps_its_status_and_code() {
+    let sts = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
+        <Message>may not</Message></Error><RequestId>4d9d</RequestId></ErrorResponse>";
+    let sso = r#"{"__type": "UnauthorizedException", "message": "may not"}"#;
+    let start = reqsign_core::hash::hex_sha1(b"https://corp.awsapps.com/start");
+    let files = Home::new(&[
+        (
+            ".aws/config",
+            "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/one\n\
+             source_profile = keys\n\
+             [profile keys]\naws_access_key_id = AKIAKEYS\naws_secret_access_key = s\n\
+             [profile sso]\nsso_start_url = https://corp.awsapps.com/start\n\
+             sso_region = eu-west-1\nsso_account_id = 123456789012\nsso_role_name = Dev\n",
+        ),
+        (
+            &format!(".aws/sso/cache/{start}.json"),
+            r#"{"accessToken": "start-token", "expiresAt": "2099-01-01T00:00:00Z"}"#,
+        ),
+    ]);
+    for (profile, refusal, code, words) in [
+        (Some("role"), Refusing(403, sts), Some("AccessDenied"), "STS AssumeRole: may not"),
+        (Some("sso"), Refusing(401, sso), Some("UnauthorizedException"), "aws sso login"),
+        (None, Refusing(404, ""), None, "no AWS credentials found"),
+    ] {
+        let status = refusal.0;
+        let error = find(files.env(&[]), profile, refusal).await.unwrap_err();
+        assert!(matches!(&error, ProviderError::Authentication { .. }), "{error:?}");
+        let context = error.context().unwrap();
+        assert_eq!(context.status, Some(status), "{error}");
+        assert_eq!(context.code.as_deref(), code, "{error}");
+        assert_eq!(context.request_id.as_deref(), Some("4d9d"), "{error}");
+        let shown = error.to_string();
+        assert!(shown.contains(words), "{shown}");
+        assert_eq!(shown.matches("HTTP").count(), 1, "{shown}");
+    }
+}

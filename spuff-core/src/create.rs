@@ -301,6 +301,7 @@ impl<M: CreateCall> Create<'_, M> {
         }
         let state = match look().await {
             Ok(Lookup::Leaving(id)) => {
+                *unseen_since = None;
                 format!("its name still belongs to {id}, which is being destroyed")
             }
             Ok(Lookup::Nothing)

@@ -315,6 +315,10 @@ async fn a_name_that_becomes_free_is_waited_for() {
         word.contains("taken") && sends > 2 && (30..40).contains(&seconds),
         "{word} after {seconds} s"
     );
+    // It begins anew when the one that has the name was seen in between.
+    let seen = [nothing, leaving, leaving, leaving, leaving, leaving, nothing];
+    let (word, _, _, seconds) = create(OURS, &[taken], &seen).await;
+    assert!(word.contains("taken") && seconds > 40, "{word} after {seconds} s");
     let (word, sends, looks, _) = create(OURS, &[taken], &[ours]).await;
     assert!(word.contains("taken") && (sends, looks) == (1, 1), "{word}: somebody else's");
     let (word, _, _, seconds) = create(Stand { limit: 20, ..OURS }, &[taken], &[leaving]).await;

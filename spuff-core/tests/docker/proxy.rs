@@ -204,14 +204,10 @@ impl Proxy {
     /// Also those without a name.
     pub(crate) fn images(&self) -> Vec<String> {
         let label = format!("label=spuff-owner={}", self.owner);
-        let listed = docker(&[
-            "images",
-            "--all",
-            "--format",
-            "{{.Repository}}:{{.Tag}}",
-            "--filter",
-            &label,
-        ]);
+        let list = ["images", "--all", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &label];
+        // Podman fails to list while another test removes an image.
+        let attempts = (0..20).map(|_| try_docker(&list));
+        let listed = attempts.filter_map(Result::ok).next().unwrap_or_else(|| docker(&list));
         listed.lines().map(str::to_string).collect()
     }
 

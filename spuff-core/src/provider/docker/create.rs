@@ -78,7 +78,7 @@ impl CreateCall for CreateContainer<'_> {
         let ask = Ask::of(self.operation()).within(self.room.patience());
         match engine.call(ask, create).await {
             // The name is reserved before the container exists: its create key is not known yet.
-            Err(Failure::Rejected(error @ ProviderError::Conflict { .. }))
+            Err(Failure::Rejected(error @ ProviderError::Conflict { retryable: false, .. }))
                 if !self.is_there().await? =>
             {
                 Err(Failure::Unknown(error))

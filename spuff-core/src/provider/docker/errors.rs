@@ -8,6 +8,7 @@ use tracing::debug;
 
 use super::NAME;
 use super::ask::Ask;
+use crate::create::Ending;
 use crate::http::{Failure, tidy};
 use crate::provider::error::{ErrorContext, NetworkError, ProviderError};
 
@@ -108,7 +109,8 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
         (401 | 403, _) => ProviderError::auth(NAME, said),
         // Podman replies 500 in this case.
         (409, _) | (500, None) if message.contains("already in use") => {
-            ProviderError::conflict(said, false)
+            let passes = holder(message).is_some_and(|id| Ending::is_of(NAME, id));
+            ProviderError::conflict(said, passes)
         }
         (409, _) => ProviderError::conflict(said, message.contains("already in progress")),
         (502..=504, _) => {
@@ -117,6 +119,13 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
         _ => ProviderError::api(status, said),
     };
     Failure::Rejected(error.with_context(context))
+}
+
+/// Returns the id of the container that has the name of a create. A container that this process is
+/// destroying may hold its name for longer than the engine shows it.
+fn holder(message: &str) -> Option<&str> {
+    let is_id = |word: &&str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    message.split(|c: char| !c.is_ascii_alphanumeric()).find(is_id)
 }
 
 /// Whether the engine says that this resource is absent: a 404 may also mean a network or another
@@ -377,5 +386,23 @@ mod tests {
             };
             assert_eq!(is_half_removed(&error), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn a_name_that_a_container_being_destroyed_here_holds_becomes_free() {
+        let id = "1caf8399018955b2962582707f586df5eca8cea5299bd4876d1ad54a76908119";
+        let message = format!(
+            "Conflict. The container name \"/web-1\" is already in use by container \"{id}\". You \
+             have to remove (or rename) that container to be able to reuse that name."
+        );
+        let passes = || match told("name", 409, &message) {
+            Failure::Rejected(ProviderError::Conflict { retryable, .. }) => retryable,
+            other => panic!("{other:?}"),
+        };
+        assert!(!passes(), "somebody else's");
+        let ending = Ending::begin(NAME, id);
+        assert!(passes());
+        drop(ending);
+        assert!(!passes());
     }
 }

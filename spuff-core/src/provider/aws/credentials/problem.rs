@@ -17,7 +17,7 @@ pub(super) struct Problem {
     kind: Kind,
     message: String,
     /// What a service said when it refused.
-    context: ErrorContext,
+    context: Box<ErrorContext>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) type Found<T> = Result<T, Problem>;
 
 impl Problem {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), context: ErrorContext::default() }
+        Self { kind, message: message.into(), context: Box::default() }
     }
 
     pub(super) fn last(message: impl Into<String>) -> Self {
@@ -81,7 +81,7 @@ impl From<Problem> for ProviderError {
             Kind::Unavailable => Self::unavailable(message),
             Kind::Network => Self::Network(NetworkError::new("no AWS credentials", message)),
         };
-        error.with_context(context)
+        error.with_context(*context)
     }
 }
 
@@ -135,5 +135,5 @@ fn problem(what: &str, reply: &Reply, secrets: &[HeaderValue]) -> Problem {
         (_, Ok(status)) if status.is_server_error() || passing => Kind::Unavailable,
         _ => Kind::Final,
     };
-    Problem { kind, message: format!("{what}: {said}"), context }
+    Problem { kind, message: format!("{what}: {said}"), context: Box::new(context) }
 }

@@ -1,6 +1,8 @@
-/* Creates a hundred instances at once, shows their phases, and destroys them, even after a failure or Ctrl-C.
+/* Creates a hundred instances at once, shows their phases, and destroys them, even after a failure
+ * or Ctrl-C.
  *
- *     fleet [COUNT]                                a simulated Hetzner Cloud inside this process, which costs nothing
+ *     fleet [COUNT]                                a simulated Hetzner Cloud inside this process,
+ *                                                  which costs nothing
  *     HETZNER_TOKEN=... fleet 3 hetzner fsn1 cx22  real instances
  */
 #define _POSIX_C_SOURCE 200809L
@@ -24,10 +26,12 @@ struct display {
 
 static void show(struct display *display) {
     const size_t *counts = display->counts;
-    const char *start = display->on_terminal ? "\r\x1b[K" : "", *end = display->on_terminal ? "" : "\n";
+    const char *start = display->on_terminal ? "\r\x1b[K" : "";
+    const char *end = display->on_terminal ? "" : "\n";
     printf("%s%6.1f s  %zu accepted, %zu booting, %zu ready, %zu destroyed, %zu failed%s", start,
-           (double)display->elapsed_ms / 1000, counts[SPUFF_PHASE_ACCEPTED], counts[SPUFF_PHASE_BOOTING],
-           counts[SPUFF_PHASE_READY], counts[SPUFF_PHASE_DESTROYED], counts[SPUFF_PHASE_FAILED], end);
+           (double)display->elapsed_ms / 1000, counts[SPUFF_PHASE_ACCEPTED],
+           counts[SPUFF_PHASE_BOOTING], counts[SPUFF_PHASE_READY], counts[SPUFF_PHASE_DESTROYED],
+           counts[SPUFF_PHASE_FAILED], end);
     fflush(stdout);
     display->shown_ms = display->elapsed_ms;
     display->is_shown = true;
@@ -48,7 +52,8 @@ static void on_progress(void *data, const spuff_progress *event) {
 
 /* A display of `count` instances, all in one phase. */
 static struct display display_of(size_t count, spuff_phase phase) {
-    struct display display = {.phases = calloc(count + 1, sizeof *display.phases), .on_terminal = isatty(STDOUT_FILENO) == 1};
+    struct display display = {.phases = calloc(count + 1, sizeof *display.phases),
+                              .on_terminal = isatty(STDOUT_FILENO) == 1};
     if (!display.phases) abort();
     for (size_t at = 0; at < count; at++) display.phases[at] = phase;
     display.counts[phase] = count;
@@ -81,32 +86,38 @@ static size_t good(const char *step, const spuff_outcomes *outcomes) {
     return good;
 }
 
-static spuff_code ask_for(size_t number, const char *region, const char *size, spuff_request **request, spuff_error **error) {
+static spuff_code ask_for(size_t number, const char *region, const char *size,
+                          spuff_request **request, spuff_error **error) {
     char name[32], owner[32];
     snprintf(name, sizeof name, "fleet-%zu", number);
     snprintf(owner, sizeof owner, "fleet-%ld", (long)getpid());
     spuff_code code = spuff_request_new(name, region, size, request, error);
-    /* If this program is killed, `reap` finds its instances by their owner or by their expired lease. */
+    /* If this program is killed, `reap` finds its instances by their owner or by their expired
+     * lease. */
     if (code == SPUFF_OK) code = spuff_request_set_owner(*request, owner, error);
     if (code == SPUFF_OK) code = spuff_request_set_ttl_seconds(*request, 3600, error);
     return code;
 }
 
-/* Creates the instances and waits for them. Returns NULL if it was cancelled: then spuff destroys what it has created. */
-static spuff_outcomes *start(const spuff_provider *provider, size_t count, const char *region, const char *size,
-                             const spuff_cancel *cancel) {
+/* Creates the instances and waits for them. Returns NULL if it was cancelled: then spuff destroys
+ * what it has created. */
+static spuff_outcomes *start(const spuff_provider *provider, size_t count, const char *region,
+                             const char *size, const spuff_cancel *cancel) {
     spuff_request **requests = calloc(count + 1, sizeof *requests);
     struct display display = display_of(count, SPUFF_PHASE_PENDING);
     spuff_fleet_options options = {.size = sizeof options, .wait_ready = true};
-    spuff_observer observer = {.size = sizeof observer, .progress = on_progress, .user_data = &display};
+    spuff_observer observer = {
+        .size = sizeof observer, .progress = on_progress, .user_data = &display};
     spuff_outcomes *outcomes = NULL;
     spuff_error *error = NULL;
     spuff_code code = SPUFF_OK;
     if (!requests) abort();
-    for (size_t at = 0; at < count && code == SPUFF_OK; at++) code = ask_for(at + 1, region, size, &requests[at], &error);
+    for (size_t at = 0; at < count && code == SPUFF_OK; at++)
+        code = ask_for(at + 1, region, size, &requests[at], &error);
     if (code == SPUFF_OK)
-        code = spuff_provider_create_instances(provider, (const spuff_request *const *)requests, count, &options, cancel, &observer,
-                                               &outcomes, &error);
+        code = spuff_provider_create_instances(provider, (const spuff_request *const *)requests,
+                                               count, &options, cancel, &observer, &outcomes,
+                                               &error);
     display_end(&display);
     failed("create", code, &error);
     for (size_t at = 0; at < count; at++) spuff_request_free(&requests[at]);
@@ -126,8 +137,12 @@ static size_t destroy(const spuff_provider *provider, const spuff_outcomes *flee
         if (instance) ids[count++] = spuff_instance_id(instance);
     }
     struct display display = display_of(count, SPUFF_PHASE_READY);
-    spuff_observer observer = {.size = sizeof observer, .progress = on_progress, .user_data = &display};
-    failed("destroy", spuff_provider_destroy_instances(provider, ids, count, 0, NULL, &observer, &ends, &error), &error);
+    spuff_observer observer = {
+        .size = sizeof observer, .progress = on_progress, .user_data = &display};
+    failed("destroy",
+           spuff_provider_destroy_instances(provider, ids, count, 0, NULL, &observer, &ends,
+                                            &error),
+           &error);
     display_end(&display);
     failed("settled", spuff_settled(NULL, &error), &error);
     const size_t destroyed = good("it still exists and costs money", ends);
@@ -152,7 +167,8 @@ int main(int arguments_count, char **arguments) {
         fprintf(stderr, "usage: fleet [COUNT [PROVIDER REGION SIZE]]\n");
         return 2;
     }
-    /* Block SIGINT before any other thread starts: each inherits the mask, and only sigwait receives the signal. */
+    /* Block SIGINT before any other thread starts: each inherits the mask, and only sigwait
+     * receives the signal. */
     sigset_t interrupt;
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
@@ -174,7 +190,8 @@ int main(int arguments_count, char **arguments) {
         spuff_cloud_options options = {.size = sizeof options, .speed = 30};
         code = spuff_cloud_start(&options, &cloud, &error);
         if (code == SPUFF_OK) code = spuff_cloud_config(cloud, name, &config, &error);
-        if (code == SPUFF_OK) code = spuff_registry_connect(registry, name, config, &provider, &error);
+        if (code == SPUFF_OK)
+            code = spuff_registry_connect(registry, name, config, &provider, &error);
         spuff_config_free(&config);
     }
     spuff_registry_free(&registry);
@@ -201,7 +218,8 @@ int main(int arguments_count, char **arguments) {
         spuff_resources *leaks = NULL;
         if (failed("leaks", spuff_cloud_leaks(cloud, &leaks, &error), &error)) left = 1;
         else left = spuff_resources_count(leaks);
-        for (size_t at = 0; at < left; at++) fprintf(stderr, "left behind: %s\n", spuff_resources_text(leaks, at));
+        for (size_t at = 0; at < left; at++)
+            fprintf(stderr, "left behind: %s\n", spuff_resources_text(leaks, at));
         spuff_resources_free(&leaks);
     }
     spuff_provider_free(&provider);

@@ -1,6 +1,7 @@
 /* The whole life of an instance: create, wait, list, snapshot, restore from the snapshot, destroy.
  *
- *     lifecycle                      a simulated Hetzner Cloud inside this process, which costs nothing
+ *     lifecycle                      a simulated Hetzner Cloud inside this process, which costs
+ *                                    nothing
  *     lifecycle --provider docker    containers of Docker or Podman on this computer
  *     HETZNER_TOKEN=... lifecycle --provider hetzner --region fsn1 --size cx22      real instances
  *
@@ -60,24 +61,29 @@ struct life {
 };
 
 /* Creates an instance and waits for it. It stores the id as soon as it is known. */
-static bool start(struct life *life, int slot, const char *name, const struct options *options, const char *image) {
+static bool start(struct life *life, int slot, const char *name, const struct options *options,
+                  const char *image) {
     spuff_observer observer = {.size = sizeof observer, .progress = on_progress};
     spuff_request *request = NULL;
     spuff_instance *instance = NULL;
     spuff_error *error = NULL;
     spuff_code code = spuff_request_new(name, options->region, options->size, &request, &error);
     if (code == SPUFF_OK) code = spuff_request_set_image(request, image, &error);
-    if (code == SPUFF_OK) code = spuff_provider_create_instance(life->provider, request, life->cancel, &instance, &error);
+    if (code == SPUFF_OK)
+        code = spuff_provider_create_instance(life->provider, request, life->cancel, &instance,
+                                              &error);
     spuff_request_free(&request);
     if (failed("create", code, &error)) return false;
-    snprintf(life->instances[slot], sizeof life->instances[slot], "%s", spuff_instance_id(instance));
+    snprintf(life->instances[slot], sizeof life->instances[slot], "%s",
+             spuff_instance_id(instance));
     spuff_instance_free(&instance);
     printf("created     %s\n", life->instances[slot]);
 
-    code = spuff_provider_wait_ready(life->provider, life->instances[slot], life->cancel, &observer, &instance, &error);
+    code = spuff_provider_wait_ready(life->provider, life->instances[slot], life->cancel, &observer,
+                                     &instance, &error);
     if (failed("wait", code, &error)) return false;
-    printf("ready       %s is %s at %s\n", spuff_instance_id(instance), spuff_instance_status_word(instance),
-           spuff_instance_ip(instance));
+    printf("ready       %s is %s at %s\n", spuff_instance_id(instance),
+           spuff_instance_status_word(instance), spuff_instance_ip(instance));
     spuff_instance_free(&instance);
     return true;
 }
@@ -88,13 +94,16 @@ static bool live(struct life *life, const struct options *options) {
     spuff_error *error = NULL;
     if (!start(life, 0, "spuff-c", options, options->image)) return false;
 
-    if (failed("list", spuff_provider_list_instances(life->provider, life->cancel, &instances, &error), &error)) return false;
+    if (failed("list",
+               spuff_provider_list_instances(life->provider, life->cancel, &instances, &error),
+               &error))
+        return false;
     printf("listed      %zu managed by spuff\n", spuff_instances_count(instances));
     spuff_instances_free(&instances);
     if (!spuff_provider_supports_snapshots(life->provider)) return true;
 
-    spuff_code code =
-        spuff_provider_create_snapshot(life->provider, life->instances[0], "spuff-c", life->cancel, NULL, &snapshot, &error);
+    spuff_code code = spuff_provider_create_snapshot(life->provider, life->instances[0], "spuff-c",
+                                                     life->cancel, NULL, &snapshot, &error);
     if (failed("snapshot", code, &error)) return false;
     snprintf(life->snapshot, sizeof life->snapshot, "%s", spuff_snapshot_id(snapshot));
     spuff_snapshot_free(&snapshot);
@@ -111,12 +120,14 @@ static bool end(struct life *life) {
     bool ended = true;
     for (int slot = 1; slot >= 0; slot--) {
         if (!life->instances[slot][0]) continue;
-        spuff_code code = spuff_provider_destroy_instance(life->provider, life->instances[slot], NULL, &error);
+        spuff_code code =
+            spuff_provider_destroy_instance(life->provider, life->instances[slot], NULL, &error);
         if (failed("an instance still exists, and may cost money", code, &error)) ended = false;
         else printf("destroyed   %s\n", life->instances[slot]);
     }
     if (life->snapshot[0]) {
-        spuff_code code = spuff_provider_delete_snapshot(life->provider, life->snapshot, NULL, &error);
+        spuff_code code =
+            spuff_provider_delete_snapshot(life->provider, life->snapshot, NULL, &error);
         if (failed("a snapshot still exists, and may cost money", code, &error)) ended = false;
         else printf("deleted     %s\n", life->snapshot);
     }
@@ -137,10 +148,12 @@ static void *watch_for_interrupts(void *data) {
 int main(int count, char **arguments) {
     struct options options = {.region = "", .size = "", .image = "ubuntu:24.04"};
     if (!read_options(count, arguments, &options)) {
-        fprintf(stderr, "usage: lifecycle [--provider NAME] [--region REGION] [--size SIZE] [--image IMAGE]\n");
+        fprintf(stderr, "usage: lifecycle [--provider NAME] [--region REGION] [--size SIZE] "
+                        "[--image IMAGE]\n");
         return 2;
     }
-    /* Block SIGINT before any other thread starts: each inherits the mask, and only sigwait receives the signal. */
+    /* Block SIGINT before any other thread starts: each inherits the mask, and only sigwait
+     * receives the signal. */
     sigset_t interrupt;
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
@@ -155,12 +168,15 @@ int main(int count, char **arguments) {
     if (options.provider) {
         code = spuff_registry_from_env(registry, options.provider, &life.provider, &error);
     } else {
-        puts("a simulated Hetzner Cloud inside this process, with no computer behind it and nothing to pay");
+        puts("a simulated Hetzner Cloud inside this process, with no computer behind it and "
+             "nothing to pay");
         options.provider = "hetzner", options.region = "fsn1", options.size = "cx22";
         spuff_cloud_options box = {.size = sizeof box, .speed = 30};
         code = spuff_cloud_start(&box, &cloud, &error);
         if (code == SPUFF_OK) code = spuff_cloud_config(cloud, options.provider, &config, &error);
-        if (code == SPUFF_OK) code = spuff_registry_connect(registry, options.provider, config, &life.provider, &error);
+        if (code == SPUFF_OK)
+            code = spuff_registry_connect(registry, options.provider, config, &life.provider,
+                                          &error);
         spuff_config_free(&config);
     }
     spuff_registry_free(&registry);
@@ -179,7 +195,8 @@ int main(int count, char **arguments) {
     }
     if (cloud) {
         spuff_strings *bill = NULL;
-        if (!failed("bill", spuff_cloud_bill(cloud, &bill, &error), &error)) puts("a real one would have charged about:");
+        if (!failed("bill", spuff_cloud_bill(cloud, &bill, &error), &error))
+            puts("a real one would have charged about:");
         for (size_t at = 0; at < spuff_strings_count(bill); at++) puts(spuff_strings_get(bill, at));
         spuff_strings_free(&bill);
     }

@@ -1,4 +1,5 @@
-/* A provider written in C: a cloud of fifty instances in memory, added to a registry, and checked by the conformance suite.
+/* A provider written in C: a cloud of fifty instances in memory, added to a registry, and checked
+ * by the conformance suite.
  *
  *     provider
  */
@@ -36,8 +37,10 @@ static int64_t now_ms(void) {
 }
 
 /* Returns an error of a kind. `field` belongs to SPUFF_INVALID_CONFIG. */
-static spuff_code refuse(spuff_error **error, spuff_code code, const char *field, const char *message) {
-    if (spuff_error_new(code, message, error, NULL) == SPUFF_OK && field) spuff_error_set_text(*error, "field", field);
+static spuff_code refuse(spuff_error **error, spuff_code code, const char *field,
+                         const char *message) {
+    if (spuff_error_new(code, message, error, NULL) == SPUFF_OK && field)
+        spuff_error_set_text(*error, "field", field);
     return code;
 }
 
@@ -59,7 +62,9 @@ static const char *label(const struct machine *machine, const char *key) {
 static bool add_label(struct machine *machine, const char *key, const char *value) {
     size_t at = 0;
     while (at < machine->labels && strcmp(machine->keys[at], key) != 0) at++;
-    if (at == LABELS || strlen(key) >= sizeof machine->keys[at] || strlen(value) >= sizeof machine->values[at]) return false;
+    if (at == LABELS || strlen(key) >= sizeof machine->keys[at] ||
+        strlen(value) >= sizeof machine->values[at])
+        return false;
     strcpy(machine->keys[at], key);
     strcpy(machine->values[at], value);
     if (at == machine->labels) machine->labels++;
@@ -73,9 +78,11 @@ static spuff_code show(const struct machine *machine, spuff_instance **out, spuf
     snprintf(ip, sizeof ip, "203.0.113.%u", machine->number % 250 + 1);
     const bool runs = now_ms() >= machine->created_ms + BOOT_MS;
     spuff_code code = spuff_instance_new(id, out, error);
-    if (code == SPUFF_OK) code = spuff_instance_describe(*out, machine->name, machine->region, machine->size, error);
+    if (code == SPUFF_OK)
+        code = spuff_instance_describe(*out, machine->name, machine->region, machine->size, error);
     if (code == SPUFF_OK) code = spuff_instance_set_created_at_ms(*out, machine->created_ms, error);
-    if (code == SPUFF_OK) code = spuff_instance_set_status(*out, runs ? "running" : "pending", error);
+    if (code == SPUFF_OK)
+        code = spuff_instance_set_status(*out, runs ? "running" : "pending", error);
     if (code == SPUFF_OK && runs) code = spuff_instance_add_address(*out, ip, true, error);
     for (size_t at = 0; code == SPUFF_OK && at < machine->labels; at++)
         code = spuff_instance_add_label(*out, machine->keys[at], machine->values[at], error);
@@ -85,7 +92,8 @@ static spuff_code show(const struct machine *machine, spuff_instance **out, spuf
 static spuff_code check(const spuff_request *request, spuff_error **error) {
     const char *name = spuff_request_name(request), *data = spuff_request_user_data(request);
     if (!name[0] || strlen(name) > 60)
-        return refuse(error, SPUFF_INVALID_CONFIG, "name", "expected 1 to 60 bytes; use a shorter name");
+        return refuse(error, SPUFF_INVALID_CONFIG, "name",
+                      "expected 1 to 60 bytes; use a shorter name");
     if (strcmp(spuff_request_region(request), "north") != 0)
         return refuse(error, SPUFF_INVALID_CONFIG, "region", "the only region is north; use it");
     if (strcmp(spuff_request_size(request), "small") != 0)
@@ -97,22 +105,26 @@ static spuff_code check(const spuff_request *request, spuff_error **error) {
 
 static bool copy_labels(struct machine *machine, const spuff_request *request) {
     const char *key = spuff_request_idempotency_key(request), *owner = spuff_request_owner(request);
-    bool fits = add_label(machine, "managed-by", "spuff") && (!key || add_label(machine, "spuff-key", key)) &&
+    bool fits = add_label(machine, "managed-by", "spuff") &&
+                (!key || add_label(machine, "spuff-key", key)) &&
                 (!owner || add_label(machine, "spuff-owner", owner));
     for (size_t at = 0; at < spuff_request_label_count(request); at++)
-        fits = fits && add_label(machine, spuff_request_label_key(request, at), spuff_request_label_value(request, at));
+        fits = fits && add_label(machine, spuff_request_label_key(request, at),
+                                 spuff_request_label_value(request, at));
     return fits;
 }
 
 static struct machine *made_under(struct nimbus *cloud, const char *key) {
     for (size_t at = 0; key && at < MOST; at++) {
-        const char *known = cloud->machines[at].exists ? label(&cloud->machines[at], "spuff-key") : NULL;
+        const char *known =
+            cloud->machines[at].exists ? label(&cloud->machines[at], "spuff-key") : NULL;
         if (known && strcmp(known, key) == 0) return &cloud->machines[at];
     }
     return NULL;
 }
 
-static spuff_code create_instance(void *self, const spuff_request *request, const spuff_cancel *cancel, spuff_instance **out,
+static spuff_code create_instance(void *self, const spuff_request *request,
+                                  const spuff_cancel *cancel, spuff_instance **out,
                                   spuff_error **error) {
     struct nimbus *cloud = self;
     (void)cancel;
@@ -133,14 +145,17 @@ static spuff_code create_instance(void *self, const spuff_request *request, cons
         machine->exists = copy_labels(machine, request);
     }
     if (!machine) code = refuse(error, SPUFF_CAPACITY, NULL, "all fifty instances are in use");
-    else if (!machine->exists) code = refuse(error, SPUFF_INVALID_CONFIG, "labels", "the limit is 14 short labels; use fewer");
+    else if (!machine->exists)
+        code = refuse(error, SPUFF_INVALID_CONFIG, "labels",
+                      "the limit is 14 short labels; use fewer");
     else code = show(machine, out, error);
     if (code == SPUFF_OK && found) code = spuff_instance_set_adopted(*out, true, error);
     pthread_mutex_unlock(&cloud->lock);
     return code;
 }
 
-static spuff_code destroy_instance(void *self, const char *id, const spuff_cancel *cancel, spuff_error **error) {
+static spuff_code destroy_instance(void *self, const char *id, const spuff_cancel *cancel,
+                                   spuff_error **error) {
     struct nimbus *cloud = self;
     (void)cancel, (void)error;
     pthread_mutex_lock(&cloud->lock);
@@ -150,8 +165,8 @@ static spuff_code destroy_instance(void *self, const char *id, const spuff_cance
     return SPUFF_OK;
 }
 
-static spuff_code get_instance(void *self, const char *id, const spuff_cancel *cancel, spuff_instance **out,
-                               spuff_error **error) {
+static spuff_code get_instance(void *self, const char *id, const spuff_cancel *cancel,
+                               spuff_instance **out, spuff_error **error) {
     struct nimbus *cloud = self;
     (void)cancel;
     pthread_mutex_lock(&cloud->lock);
@@ -161,7 +176,8 @@ static spuff_code get_instance(void *self, const char *id, const spuff_cancel *c
     return code;
 }
 
-static spuff_code list_instances(void *self, const spuff_cancel *cancel, spuff_instances *list, spuff_error **error) {
+static spuff_code list_instances(void *self, const spuff_cancel *cancel, spuff_instances *list,
+                                 spuff_error **error) {
     struct nimbus *cloud = self;
     (void)cancel;
     spuff_code code = SPUFF_OK;
@@ -177,7 +193,8 @@ static spuff_code list_instances(void *self, const spuff_cancel *cancel, spuff_i
     return code;
 }
 
-static spuff_code resolve(void *self, const char *key, const spuff_cancel *cancel, spuff_instance **out, spuff_error **error) {
+static spuff_code resolve(void *self, const char *key, const spuff_cancel *cancel,
+                          spuff_instance **out, spuff_error **error) {
     struct nimbus *cloud = self;
     (void)cancel;
     pthread_mutex_lock(&cloud->lock);
@@ -187,8 +204,9 @@ static spuff_code resolve(void *self, const char *key, const spuff_cancel *cance
     return code;
 }
 
-static spuff_code set_labels(void *self, const char *id, const char *const *keys, const char *const *values, size_t count,
-                             const spuff_cancel *cancel, spuff_error **error) {
+static spuff_code set_labels(void *self, const char *id, const char *const *keys,
+                             const char *const *values, size_t count, const spuff_cancel *cancel,
+                             spuff_error **error) {
     struct nimbus *cloud = self;
     (void)cancel;
     spuff_code code = SPUFF_OK;
@@ -201,7 +219,8 @@ static spuff_code set_labels(void *self, const char *id, const char *const *keys
     }
     for (size_t at = 0; code == SPUFF_OK && at < count; at++)
         if (!add_label(machine, keys[at], values[at]))
-            code = refuse(error, SPUFF_INVALID_CONFIG, "labels", "the limit is 16 short labels; use fewer");
+            code = refuse(error, SPUFF_INVALID_CONFIG, "labels",
+                          "the limit is 16 short labels; use fewer");
     pthread_mutex_unlock(&cloud->lock);
     return code;
 }
@@ -231,7 +250,8 @@ int main(void) {
     spuff_request *request = NULL;
     spuff_report *report = NULL;
     spuff_error *error = NULL;
-    spuff_code code = spuff_registry_register(registry, "nimbus", "fifty instances in memory", &table, &error);
+    spuff_code code =
+        spuff_registry_register(registry, "nimbus", "fifty instances in memory", &table, &error);
     if (code == SPUFF_OK) code = spuff_config_set_timeout_ms(config, "poll_interval", 20, &error);
     if (code == SPUFF_OK) code = spuff_request_new("", "north", "small", &request, &error);
     const spuff_subject subject = {.size = sizeof subject,

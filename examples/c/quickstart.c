@@ -6,10 +6,12 @@
 
 #include "spuff.h"
 
-static spuff_code use_instance(const spuff_provider *provider, const char *id, spuff_error **error) {
+static spuff_code use_instance(const spuff_provider *provider, const char *id,
+                               spuff_error **error) {
     spuff_instance *instance = NULL;
     spuff_code code = spuff_provider_wait_ready(provider, id, NULL, NULL, &instance, error);
-    if (code == SPUFF_OK) printf("%s is at %s\n", spuff_instance_name(instance), spuff_instance_ip(instance));
+    if (code == SPUFF_OK)
+        printf("%s is at %s\n", spuff_instance_name(instance), spuff_instance_ip(instance));
     spuff_instance_free(&instance);
     return code;
 }
@@ -26,13 +28,16 @@ int main(int count, char **arguments) {
     spuff_error *error = NULL;
 
     spuff_code code = spuff_registry_from_env(registry, arguments[1], &provider, &error);
-    if (code == SPUFF_OK) code = spuff_request_new("web-1", arguments[2], arguments[3], &request, &error);
-    if (code == SPUFF_OK) code = spuff_provider_create_instance(provider, request, NULL, &instance, &error);
+    if (code == SPUFF_OK)
+        code = spuff_request_new("web-1", arguments[2], arguments[3], &request, &error);
+    if (code == SPUFF_OK)
+        code = spuff_provider_create_instance(provider, request, NULL, &instance, &error);
     if (code == SPUFF_OK) {
         /* From here on the instance costs money: destroy it, whatever happens. */
-        code = use_instance(provider, spuff_instance_id(instance), &error);
+        const char *id = spuff_instance_id(instance);
+        code = use_instance(provider, id, &error);
         spuff_error *left = NULL;
-        if (spuff_provider_destroy_instance(provider, spuff_instance_id(instance), NULL, &left) != SPUFF_OK) {
+        if (spuff_provider_destroy_instance(provider, id, NULL, &left) != SPUFF_OK) {
             fprintf(stderr, "it still exists: %s\n", spuff_error_text(left));
             code = spuff_error_code(left);
         }

@@ -1,5 +1,5 @@
-/* What ends a call early: a token from another thread, a deadline, handles that are freed in the middle. The clouds' clock
- * stands still, so that nothing is ready until it is moved. */
+/* What ends a call early: a token from another thread, a deadline, handles that are freed in the
+ * middle. The clouds' clock stands still, so that nothing is ready until it is moved. */
 #include "fake_provider.h"
 
 static struct world world;
@@ -22,7 +22,8 @@ struct call {
     bool is_under_way;
 };
 
-#define CALL(...) {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, __VA_ARGS__}
+#define CALL(...)                                                                                  \
+    {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, __VA_ARGS__}
 
 static void deliver(struct call *call, spuff_code code, spuff_instance *made, spuff_error *error) {
     pthread_mutex_lock(&call->lock);
@@ -37,7 +38,8 @@ static void deliver(struct call *call, spuff_code code, spuff_instance *made, sp
     pthread_mutex_unlock(&call->lock);
 }
 
-static void on_instance(void *user_data, spuff_code code, spuff_instance *made, spuff_error *error) {
+static void on_instance(void *user_data, spuff_code code, spuff_instance *made,
+                        spuff_error *error) {
     deliver(user_data, code, made, error);
 }
 
@@ -76,10 +78,12 @@ static void under_way(struct call *call) {
 
 static void *wait_ready(void *given) {
     struct call *call = given;
-    spuff_observer observer = {.size = sizeof observer, .progress = on_first_look, .user_data = call};
+    spuff_observer observer = {
+        .size = sizeof observer, .progress = on_first_look, .user_data = call};
     spuff_error *error = NULL;
     spuff_instance *made = NULL;
-    spuff_code code = spuff_provider_wait_ready(call->provider, call->id, call->cancel, &observer, &made, &error);
+    spuff_code code =
+        spuff_provider_wait_ready(call->provider, call->id, call->cancel, &observer, &made, &error);
     deliver(call, code, made, error);
     return NULL;
 }
@@ -88,8 +92,8 @@ static void *create_and_wait(void *given) {
     struct call *call = given;
     spuff_error *error = NULL;
     spuff_instance *made = NULL;
-    spuff_code code = spuff_provider_create_and_wait(call->provider, call->request, SPUFF_ON_FAILURE_DESTROY, call->cancel, NULL,
-                                                     &made, &error);
+    spuff_code code = spuff_provider_create_and_wait(
+        call->provider, call->request, SPUFF_ON_FAILURE_DESTROY, call->cancel, NULL, &made, &error);
     deliver(call, code, made, error);
     return NULL;
 }
@@ -114,21 +118,25 @@ static bool was_delivered(struct call *call) {
 }
 
 /* Checks that a call was ended by its token, and says how fast. */
-static void ended(const struct call *call, spuff_code code, const char *id, double since, const char *what) {
+static void ended(const struct call *call, spuff_code code, const char *id, double since,
+                  const char *what) {
     double took = call->end - since;
     printf("%s: %.1f ms, under 50: %s\n", what, took, took < 50 ? "yes" : "no");
     CHECK(took < 1000, "%s, by its token and not by the next look: %.1f ms", what, took);
     CHECK(call->code == code, "%s: %s", what, shown(spuff_error_text(call->error)));
     CHECK(same(spuff_error_provider(call->error), WORLD_PROVIDER), "%s names the provider", what);
-    CHECK(id == NULL || same(spuff_error_instance_id(call->error), id), "%s: %s", what, shown(spuff_error_instance_id(call->error)));
+    CHECK(id == NULL || same(spuff_error_instance_id(call->error), id), "%s: %s", what,
+          shown(spuff_error_instance_id(call->error)));
     CHECK(call->deliveries == 1 && call->made == NULL, "%s ends once, with nothing", what);
 }
 
 static spuff_provider *connect_patient(void) {
     spuff_provider *provider = NULL;
     spuff_error *error = NULL;
-    is_ok(spuff_config_set_timeout_ms(world.config, "poll_interval", 5000, &error), &error, "poll_interval");
-    is_ok(spuff_registry_connect(world.registry, WORLD_PROVIDER, world.config, &provider, &error), &error, "connect");
+    is_ok(spuff_config_set_timeout_ms(world.config, "poll_interval", 5000, &error), &error,
+          "poll_interval");
+    is_ok(spuff_registry_connect(world.registry, WORLD_PROVIDER, world.config, &provider, &error),
+          &error, "connect");
     return provider;
 }
 
@@ -147,7 +155,8 @@ static void waits_end(const char *id) {
         call_free(&call);
     }
     struct call submitted = CALL(.cancel = spuff_cancel_new());
-    spuff_code code = spuff_provider_wait_ready_submit(provider, id, submitted.cancel, NULL, on_instance, &submitted, &error);
+    spuff_code code = spuff_provider_wait_ready_submit(provider, id, submitted.cancel, NULL,
+                                                       on_instance, &submitted, &error);
     is_ok(code, &error, "submit");
     pause_ms(150);
     CHECK(!was_delivered(&submitted), "it still waits");
@@ -156,7 +165,8 @@ static void waits_end(const char *id) {
     await(&submitted);
     ended(&submitted, SPUFF_CANCELLED, id, since, "wait_ready_submit, cancelled");
 
-    struct call late = CALL(.provider = provider, .id = id, .cancel = spuff_cancel_with_deadline_ms(200));
+    struct call late =
+        CALL(.provider = provider, .id = id, .cancel = spuff_cancel_with_deadline_ms(200));
     since = now_ms();
     wait_ready(&late);
     CHECK(late.end - since >= 199, "the deadline is not early: %.1f ms", late.end - since);
@@ -174,7 +184,8 @@ static void waits_end(const char *id) {
     spuff_provider_free(&provider);
 }
 
-/* Waits for what is under way in the background. A machine that is being made can be ended only when it is made. */
+/* Waits for what is under way in the background. A machine that is being made can be ended only
+ * when it is made. */
 static void settle_in_time(void) {
     struct call settling = CALL();
     start(&settling, settle);
@@ -186,7 +197,8 @@ static void settle_in_time(void) {
     is_ok(settling.code, &settling.error, "settled");
 }
 
-/* A create whose reply is slow is cancelled before it has come: the machine is ended behind the caller's back. */
+/* A create whose reply is slow is cancelled before it has come: the machine is ended behind the
+ * caller's back. */
 static void creates_leave_nothing(void) {
     spuff_error *error = NULL;
     spuff_resources *machines = NULL;
@@ -194,7 +206,8 @@ static void creates_leave_nothing(void) {
                        "\", \"route\": \"create_instance\", \"times\": 2}";
     uint64_t rule = 0;
     is_ok(spuff_cloud_inject(world.cloud, slow, &rule, &error), &error, "inject");
-    struct call call = CALL(.provider = world.provider, .cancel = spuff_cancel_new(), .request = world_request("slow"));
+    struct call call = CALL(.provider = world.provider, .cancel = spuff_cancel_new(),
+                            .request = world_request("slow"));
     start(&call, create_and_wait);
     while (spuff_cloud_hits(world.cloud, rule) < 1) {
         pause_ms(5);
@@ -204,9 +217,11 @@ static void creates_leave_nothing(void) {
     pthread_join(call.thread, NULL);
     ended(&call, SPUFF_CANCELLED, NULL, since, "create_and_wait, cancelled");
 
-    struct call submitted = CALL(.cancel = spuff_cancel_new(), .request = world_request("slow-too"));
-    is_ok(spuff_provider_create_instance_submit(world.provider, submitted.request, submitted.cancel, on_instance, &submitted,
-                                                &error), &error, "submit");
+    struct call submitted =
+        CALL(.cancel = spuff_cancel_new(), .request = world_request("slow-too"));
+    is_ok(spuff_provider_create_instance_submit(world.provider, submitted.request, submitted.cancel,
+                                                on_instance, &submitted, &error),
+          &error, "submit");
     while (spuff_cloud_hits(world.cloud, rule) < 2) {
         pause_ms(5);
     }
@@ -218,12 +233,14 @@ static void creates_leave_nothing(void) {
     struct call settling = CALL(.cancel = spuff_cancel_new());
     spuff_cancel_cancel(settling.cancel);
     settle(&settling);
-    CHECK(settling.code == SPUFF_CANCELLED, "settled, cancelled: %s", spuff_code_name(settling.code));
+    CHECK(settling.code == SPUFF_CANCELLED, "settled, cancelled: %s",
+          spuff_code_name(settling.code));
     call_free(&settling);
     settle_in_time();
     is_ok(spuff_cloud_instances(world.cloud, &machines, &error), &error, "instances");
     for (size_t at = 0; at < spuff_resources_count(machines); at++) {
-        bool gone = spuff_resources_is_ending(machines, at) || same(spuff_resources_name(machines, at), "patience");
+        bool gone = spuff_resources_is_ending(machines, at) ||
+                    same(spuff_resources_name(machines, at), "patience");
         CHECK(gone, "it is left: %s", spuff_resources_text(machines, at));
     }
     spuff_resources_free(&machines);
@@ -232,8 +249,8 @@ static void creates_leave_nothing(void) {
 }
 
 /*
- * Provider, token and registry may be freed as soon as the calls have begun. Whether none had ended before, as it may on a slow
- * machine.
+ * Provider, token and registry may be freed as soon as the calls have begun. Whether none had ended
+ * before, as it may on a slow machine.
  */
 static bool handles_go_early(const char *id, uint64_t limit_ms) {
     spuff_error *error = NULL;
@@ -242,7 +259,8 @@ static bool handles_go_early(const char *id, uint64_t limit_ms) {
     spuff_registry *registry = spuff_registry_with_defaults();
     spuff_provider *provider = NULL;
     spuff_cancel *cancel = spuff_cancel_with_deadline_ms(limit_ms);
-    is_ok(spuff_registry_connect(registry, WORLD_PROVIDER, world.config, &provider, &error), &error, "connect");
+    is_ok(spuff_registry_connect(registry, WORLD_PROVIDER, world.config, &provider, &error), &error,
+          "connect");
     char *own_id = strdup(id);
     for (int at = 0; at < 6; at++) {
         calls[at].provider = provider;
@@ -251,7 +269,8 @@ static bool handles_go_early(const char *id, uint64_t limit_ms) {
             calls[at].cancel = cancel;
             start(&calls[at], wait_ready);
         } else {
-            spuff_code code = spuff_provider_wait_ready_submit(provider, own_id, cancel, NULL, on_instance, &calls[at], &error);
+            spuff_code code = spuff_provider_wait_ready_submit(provider, own_id, cancel, NULL,
+                                                               on_instance, &calls[at], &error);
             is_ok(code, &error, "submit");
         }
     }
@@ -271,7 +290,8 @@ static bool handles_go_early(const char *id, uint64_t limit_ms) {
         }
         calls[at].cancel = NULL;
         CHECK(calls[at].code == SPUFF_TIMEOUT, "%s", shown(spuff_error_text(calls[at].error)));
-        CHECK(same(spuff_error_provider(calls[at].error), WORLD_PROVIDER), "it names the provider that was freed");
+        CHECK(same(spuff_error_provider(calls[at].error), WORLD_PROVIDER),
+              "it names the provider that was freed");
         CHECK(same(spuff_error_instance_id(calls[at].error), id), "it names the machine");
         call_free(&calls[at]);
     }
@@ -284,19 +304,23 @@ static void cancel_when_seen(void *user_data, const spuff_progress *progress) {
     struct call *call = user_data;
     spuff_error *error = NULL;
     spuff_instance *found = NULL;
-    CHECK(progress->size >= sizeof *progress && same(progress->operation, "wait_ready"), "%s", shown(progress->operation));
-    is_ok(spuff_provider_get_instance(call->provider, progress->id, NULL, &found, &error), &error, "get_instance in an observer");
+    CHECK(progress->size >= sizeof *progress && same(progress->operation, "wait_ready"), "%s",
+          shown(progress->operation));
+    is_ok(spuff_provider_get_instance(call->provider, progress->id, NULL, &found, &error), &error,
+          "get_instance in an observer");
     CHECK(same(spuff_instance_id(found), progress->id), "the machine that is waited for");
     spuff_instance_free(&found);
     atomic_fetch_add(&call->seen, 1);
     spuff_cancel_cancel(call->cancel);
 }
 
-static void destroy_when_done(void *user_data, spuff_code code, spuff_instance *made, spuff_error *error) {
+static void destroy_when_done(void *user_data, spuff_code code, spuff_instance *made,
+                              spuff_error *error) {
     struct call *call = user_data;
     spuff_error *refused = NULL;
     is_ok(code, &error, "create_and_wait_submit");
-    spuff_code ended = spuff_provider_destroy_instance(call->provider, spuff_instance_id(made), NULL, &refused);
+    spuff_code ended =
+        spuff_provider_destroy_instance(call->provider, spuff_instance_id(made), NULL, &refused);
     is_ok(ended, &refused, "destroy_instance in a callback");
     deliver(call, code, made, NULL);
 }
@@ -304,23 +328,29 @@ static void destroy_when_done(void *user_data, spuff_code code, spuff_instance *
 static void callbacks_call_spuff(const char *id) {
     spuff_error *error = NULL;
     struct call watched = CALL(.provider = world.provider, .cancel = spuff_cancel_new());
-    spuff_observer observer = {.size = sizeof observer, .progress = cancel_when_seen, .user_data = &watched};
+    spuff_observer observer = {
+        .size = sizeof observer, .progress = cancel_when_seen, .user_data = &watched};
     spuff_instance *made = NULL;
-    watched.code = spuff_provider_wait_ready(world.provider, id, watched.cancel, &observer, &made, &error);
-    CHECK(watched.code == SPUFF_CANCELLED && made == NULL && atomic_load(&watched.seen) >= 1, "%s", shown(spuff_error_text(error)));
+    watched.code =
+        spuff_provider_wait_ready(world.provider, id, watched.cancel, &observer, &made, &error);
+    CHECK(watched.code == SPUFF_CANCELLED && made == NULL && atomic_load(&watched.seen) >= 1, "%s",
+          shown(spuff_error_text(error)));
     spuff_error_free(&error);
     call_free(&watched);
 
     struct call also = CALL(.provider = world.provider, .cancel = spuff_cancel_new());
     observer.user_data = &also;
-    spuff_code code = spuff_provider_wait_ready_submit(world.provider, id, also.cancel, &observer, on_instance, &also, &error);
+    spuff_code code = spuff_provider_wait_ready_submit(world.provider, id, also.cancel, &observer,
+                                                       on_instance, &also, &error);
     is_ok(code, &error, "submit");
     await(&also);
-    CHECK(also.code == SPUFF_CANCELLED && atomic_load(&also.seen) >= 1, "%s", shown(spuff_error_text(also.error)));
+    CHECK(also.code == SPUFF_CANCELLED && atomic_load(&also.seen) >= 1, "%s",
+          shown(spuff_error_text(also.error)));
     call_free(&also);
 
     struct call done = CALL(.provider = world.provider, .request = world_request("short"));
-    code = spuff_provider_create_and_wait_submit(world.provider, done.request, SPUFF_ON_FAILURE_DESTROY, NULL, NULL,
+    code = spuff_provider_create_and_wait_submit(world.provider, done.request,
+                                                 SPUFF_ON_FAILURE_DESTROY, NULL, NULL,
                                                  destroy_when_done, &done, &error);
     is_ok(code, &error, "submit");
     while (!was_delivered(&done)) {
@@ -331,9 +361,10 @@ static void callbacks_call_spuff(const char *id) {
     call_free(&done);
 }
 
-/* A function of a provider in C that waits is told to end, and ends a create that nobody waits for. */
-static int32_t slow_create(void *self, const spuff_request *request, const spuff_cancel *cancel, spuff_instance **out,
-                           spuff_error **error) {
+/* A function of a provider in C that waits is told to end, and ends a create that nobody waits
+ * for. */
+static int32_t slow_create(void *self, const spuff_request *request, const spuff_cancel *cancel,
+                           spuff_instance **out, spuff_error **error) {
     struct fake *fake = self;
     while (fake_count(fake) == 0 && !spuff_cancel_wait(cancel, 20)) {
     }
@@ -341,7 +372,8 @@ static int32_t slow_create(void *self, const spuff_request *request, const spuff
     return fake_create(self, request, cancel, out, error);
 }
 
-static int32_t slow_get(void *self, const char *id, const spuff_cancel *cancel, spuff_instance **out, spuff_error **error) {
+static int32_t slow_get(void *self, const char *id, const spuff_cancel *cancel,
+                        spuff_instance **out, spuff_error **error) {
     (void)self, (void)id, (void)out;
     while (!spuff_cancel_wait(cancel, 60000)) {
     }
@@ -356,9 +388,12 @@ static void foreign_calls_end(void) {
     spuff_error *error = NULL;
     spuff_provider *provider = NULL;
     spuff_instance *found = NULL;
-    is_ok(spuff_registry_register(world.registry, "fake", NULL, &table, &error), &error, "register");
-    is_ok(spuff_registry_connect(world.registry, "fake", NULL, &provider, &error), &error, "connect");
-    struct call call = CALL(.provider = provider, .cancel = spuff_cancel_new(), .request = world_request("foreign"));
+    is_ok(spuff_registry_register(world.registry, "fake", NULL, &table, &error), &error,
+          "register");
+    is_ok(spuff_registry_connect(world.registry, "fake", NULL, &provider, &error), &error,
+          "connect");
+    struct call call = CALL(.provider = provider, .cancel = spuff_cancel_new(),
+                            .request = world_request("foreign"));
     start(&call, create_and_wait);
     pause_ms(100);
     spuff_cancel_cancel(call.cancel);
@@ -382,7 +417,8 @@ int main(void) {
     spuff_instance *machine = NULL;
     world = world_open(0.0);
     spuff_request *request = world_request("patience");
-    is_ok(spuff_provider_create_instance(world.provider, request, NULL, &machine, &error), &error, "create");
+    is_ok(spuff_provider_create_instance(world.provider, request, NULL, &machine, &error), &error,
+          "create");
     snprintf(id, sizeof id, "%s", shown(spuff_instance_id(machine)));
     waits_end(id);
     uint64_t limit_ms = 600;

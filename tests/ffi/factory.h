@@ -1,4 +1,5 @@
-/* What the calls that robustness.py writes stand on: one maker for each type of handle, and how an answer is judged. */
+/* What the calls that robustness.py writes stand on: one maker for each type of handle, and how an
+ * answer is judged. */
 #ifndef SPUFF_TEST_FACTORY_H
 #define SPUFF_TEST_FACTORY_H
 
@@ -6,8 +7,12 @@
 
 #include "fake_provider.h"
 
-enum what { VALID, IS_NULL, EMPTIED, BAD_UTF8, EMPTY, HUGE_TEXT, NUMBER, TOO_SMALL, TOO_LARGE, NEWER, UNKNOWN_FIELD, ALL_NULL, ALL_BUT_ERROR };
-/* FINE: success, or something to tell. REFUSED: SPUFF_INVALID_CONFIG. MISSING: nothing to tell. ANY: all but a crash. */
+enum what {
+    VALID, IS_NULL, EMPTIED, BAD_UTF8, EMPTY, HUGE_TEXT, NUMBER, TOO_SMALL, TOO_LARGE, NEWER,
+    UNKNOWN_FIELD, ALL_NULL, ALL_BUT_ERROR
+};
+/* FINE: success, or something to tell. REFUSED: SPUFF_INVALID_CONFIG. MISSING: nothing to tell.
+ * ANY: all but a crash. */
 enum expected { FINE, REFUSED, MISSING, ANY };
 
 /* One call: which function, what is wrong with which argument, and what must come of it. */
@@ -94,13 +99,16 @@ static spuff_registry *make_registry(void) {
 static spuff_description *make_description(void) {
     spuff_description *made = NULL;
     spuff_error *error = NULL;
-    worked(spuff_registry_describe(world.registry, WORLD_PROVIDER, &made, &error), &error, "describe");
+    worked(spuff_registry_describe(world.registry, WORLD_PROVIDER, &made, &error), &error,
+           "describe");
     return made;
 }
 
 static spuff_error *make_error(void) {
-    static const char *const texts[] = {"provider", "cloud_code", "request_id", "resource_type", "resource_id", "field", "feature",
-                                        "operation", "key", "name", "instance_id", "candidate", "supported"};
+    static const char *const texts[] = {"provider",    "cloud_code", "request_id",  "resource_type",
+                                        "resource_id", "field",      "feature",     "operation",
+                                        "key",         "name",       "instance_id", "candidate",
+                                        "supported"};
     spuff_error *made = NULL, *error = NULL;
     worked(spuff_error_new(SPUFF_UNKNOWN_OUTCOME, "nobody knows", &made, &error), &error, "error");
     for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
@@ -111,14 +119,16 @@ static spuff_error *make_error(void) {
 }
 
 static spuff_instance *make_instance(void) {
-    const struct fake_machine machine = {.id = "fake-0", .name = "full", .labels = {{"key", "value"}}, .label_count = 1};
+    const struct fake_machine machine = {
+        .id = "fake-0", .name = "full", .labels = {{"key", "value"}}, .label_count = 1};
     return fake_handle(&machine);
 }
 
 static spuff_provider *make_provider(void) {
     spuff_provider *made = NULL;
     spuff_error *error = NULL;
-    worked(spuff_registry_connect(world.registry, WORLD_PROVIDER, world.config, &made, &error), &error, "connect");
+    worked(spuff_registry_connect(world.registry, WORLD_PROVIDER, world.config, &made, &error),
+           &error, "connect");
     return made;
 }
 
@@ -147,7 +157,8 @@ static const spuff_request *asked(void) {
 static spuff_placement *make_placement(void) {
     spuff_placement *made = spuff_placement_new();
     spuff_error *error = NULL;
-    worked(spuff_placement_add(made, world.provider, WORLD_REGION, WORLD_SIZE, NULL, NULL, &error), &error, "candidate");
+    worked(spuff_placement_add(made, world.provider, WORLD_REGION, WORLD_SIZE, NULL, NULL, &error),
+           &error, "candidate");
     worked(spuff_placement_set_max_price(made, "1 EUR", &error), &error, "max_price");
     return made;
 }
@@ -155,7 +166,9 @@ static spuff_placement *make_placement(void) {
 static spuff_price *make_price(void) {
     spuff_price *made = NULL;
     spuff_error *error = NULL;
-    worked(spuff_provider_hourly_price(world.provider, WORLD_REGION, WORLD_SIZE, NULL, &made, &error), &error, "price");
+    worked(spuff_provider_hourly_price(world.provider, WORLD_REGION, WORLD_SIZE, NULL, &made,
+                                       &error),
+           &error, "price");
     return made;
 }
 
@@ -165,7 +178,8 @@ static spuff_outcomes *make_outcomes(void) {
     const spuff_request *requests[] = {request};
     spuff_outcomes *made = NULL;
     spuff_error *error = NULL;
-    worked(spuff_place_instances(placement, requests, 1, NULL, NULL, NULL, &made, &error), &error, "outcomes");
+    worked(spuff_place_instances(placement, requests, 1, NULL, NULL, NULL, &made, &error), &error,
+           "outcomes");
     spuff_request_free(&request);
     spuff_placement_free(&placement);
     return made;
@@ -201,7 +215,9 @@ static spuff_reaped *make_reaped(void) {
     spuff_reap *which = spuff_reap_new();
     spuff_reaped *made = NULL;
     spuff_error *error = NULL;
-    NEED(spuff_reap_set_owner(which, "robust", NULL) == SPUFF_OK && spuff_reap_set_dry_run(which, true, NULL) == SPUFF_OK, "reap");
+    NEED(spuff_reap_set_owner(which, "robust", NULL) == SPUFF_OK &&
+             spuff_reap_set_dry_run(which, true, NULL) == SPUFF_OK,
+         "reap");
     worked(spuff_provider_reap(world.provider, which, NULL, NULL, &made, &error), &error, "reap");
     spuff_reap_free(&which);
     return made;
@@ -225,7 +241,8 @@ static spuff_report *make_report(void) {
     spuff_cancel *cancel = make_cancelled();
     spuff_report *made = NULL;
     spuff_error *error = NULL;
-    const spuff_subject subject = {.size = sizeof subject, .name = "fake", .request = request, .absent_id = "absent"};
+    const spuff_subject subject = {
+        .size = sizeof subject, .name = "fake", .request = request, .absent_id = "absent"};
     worked(spuff_conformance_check(registry, &subject, cancel, &made, &error), &error, "report");
     spuff_cancel_free(&cancel);
     spuff_request_free(&request);
@@ -286,36 +303,44 @@ static uint64_t number_at(const struct test *test, int at, uint64_t valid) {
     return is_at(test, NUMBER, at) ? test->number : valid;
 }
 
-/* The size that a struct says it has: as it is now, or as in a newer header, with something behind what is known. */
+/* The size that a struct says it has: as it is now, or as in a newer header, with something behind
+ * what is known. */
 static size_t size_at(const struct test *test, int at, size_t now, size_t newer) {
     if (is_at(test, TOO_SMALL, at)) return sizeof(size_t);
     if (is_at(test, TOO_LARGE, at)) return SIZE_MAX;
     return is_at(test, NEWER, at) || is_at(test, UNKNOWN_FIELD, at) ? newer : now;
 }
 
-/* Judges the code of a call and the error that came with it; `asked` is whether there was room for one. */
+/* Judges the code of a call and the error that came with it; `asked` is whether there was room for
+ * one. */
 static void judge(const struct test *test, spuff_code code, bool asked, const spuff_error *error) {
     calls++;
     CHECK(code >= SPUFF_OK && code < SPUFF_INTERNAL, "%s gives the code %d", test->name, (int)code);
     CHECK(test->expected != FINE || code == SPUFF_OK, "%s: %s", test->name, spuff_code_name(code));
-    CHECK(test->expected != REFUSED || code == SPUFF_INVALID_CONFIG, "%s: %s", test->name, spuff_code_name(code));
+    CHECK(test->expected != REFUSED || code == SPUFF_INVALID_CONFIG, "%s: %s", test->name,
+          spuff_code_name(code));
     if (!asked) return;
-    CHECK((error == NULL) == (code == SPUFF_OK) && error != POISON, "%s: an error exactly with a code", test->name);
+    CHECK((error == NULL) == (code == SPUFF_OK) && error != POISON,
+          "%s: an error exactly with a code", test->name);
     if (error == NULL || error == POISON) return;
     const char *field = spuff_error_field(error);
     CHECK(spuff_error_code(error) == code, "%s: the error has its code", test->name);
-    CHECK(spuff_error_text(error) != NULL && *spuff_error_text(error) != '\0', "%s: the error has a text", test->name);
+    CHECK(spuff_error_text(error) != NULL && *spuff_error_text(error) != '\0',
+          "%s: the error has a text", test->name);
     if (test->expected == REFUSED) {
         bool right = test->field == NULL ? field != NULL : same(field, test->field);
-        CHECK(right, "%s: the field is %s in place of %s", test->name, shown(field), shown(test->field));
+        CHECK(right, "%s: the field is %s in place of %s", test->name, shown(field),
+              shown(test->field));
     }
 }
 
 /* Judges what was put in *out by a call that had room for it. */
-static void judge_out(const struct test *test, spuff_code code, const void *out, bool may_be_nothing) {
+static void judge_out(const struct test *test, spuff_code code, const void *out,
+                      bool may_be_nothing) {
     CHECK(out != POISON, "%s: *out was not written", test->name);
     bool right = code == SPUFF_OK ? out != NULL || may_be_nothing : out == NULL;
-    CHECK(right, "%s: with %s, *out is %sNULL", test->name, spuff_code_name(code), out == NULL ? "" : "not ");
+    CHECK(right, "%s: with %s, *out is %sNULL", test->name, spuff_code_name(code),
+          out == NULL ? "" : "not ");
 }
 
 static void judge_pointer(const struct test *test, const void *got) {
@@ -332,12 +357,14 @@ static void judge_text(const struct test *test, const char *got) {
 
 static void judge_number(const struct test *test, int64_t got, int64_t missing) {
     calls++;
-    CHECK(test->expected != MISSING || got == missing, "%s: %lld is told", test->name, (long long)got);
+    CHECK(test->expected != MISSING || got == missing, "%s: %lld is told", test->name,
+          (long long)got);
 }
 
 static void arrived(void *user_data, spuff_code code, const spuff_error *error) {
     CHECK(user_data == NULL || user_data == &delivered, "the callback has its user data");
-    CHECK((error == NULL) == (code == SPUFF_OK) && code != SPUFF_INTERNAL, "callback: %s", shown(spuff_error_text(error)));
+    CHECK((error == NULL) == (code == SPUFF_OK) && code != SPUFF_INTERNAL, "callback: %s",
+          shown(spuff_error_text(error)));
     pthread_mutex_lock(&delivered_lock);
     delivered++;
     pthread_cond_broadcast(&delivered_signal);
@@ -362,21 +389,24 @@ static void on_done(void *user_data, spuff_code code, spuff_error *error) {
 static void drop_snapshot(const spuff_snapshot *made) {
     if (made != NULL && made != POISON) {
         spuff_error *error = NULL;
-        is_ok(spuff_provider_delete_snapshot(world.provider, spuff_snapshot_id(made), NULL, &error), &error, "delete");
+        is_ok(spuff_provider_delete_snapshot(world.provider, spuff_snapshot_id(made), NULL, &error),
+              &error, "delete");
     }
 }
 
-static void on_snapshot(void *user_data, spuff_code code, spuff_snapshot *made, spuff_error *error) {
+static void on_snapshot(void *user_data, spuff_code code, spuff_snapshot *made,
+                        spuff_error *error) {
     drop_snapshot(made);
     spuff_snapshot_free(&made);
     on_done(user_data, code, error);
 }
 
-#define ON_RESULT(type)                                                                                                          \
-    static void on_##type(void *user_data, spuff_code code, spuff_##type *made, spuff_error *error) {                            \
-        CHECK(code == SPUFF_OK || made == NULL, "an error comes alone");                                                         \
-        spuff_##type##_free(&made);                                                                                              \
-        on_done(user_data, code, error);                                                                                         \
+#define ON_RESULT(type)                                                                            \
+    static void on_##type(void *user_data, spuff_code code, spuff_##type *made,                    \
+                          spuff_error *error) {                                                    \
+        CHECK(code == SPUFF_OK || made == NULL, "an error comes alone");                           \
+        spuff_##type##_free(&made);                                                                \
+        on_done(user_data, code, error);                                                           \
     }
 ON_RESULT(instance)
 ON_RESULT(instances)
@@ -396,13 +426,15 @@ static void on_cancel(void *user_data) {
     CHECK(user_data == NULL || user_data == &delivered, "the callback has its user data");
 }
 
-static void on_log(void *user_data, spuff_log_level level, const char *target, const char *message) {
+static void on_log(void *user_data, spuff_log_level level, const char *target,
+                   const char *message) {
     (void)user_data;
     CHECK(level > SPUFF_LOG_LEVEL_OFF && target != NULL && message != NULL, "a line of the log");
 }
 
 static void on_progress(void *user_data, const spuff_progress *progress) {
-    CHECK(user_data == &delivered && progress->operation != NULL && progress->state != NULL, "progress");
+    CHECK(user_data == &delivered && progress->operation != NULL && progress->state != NULL,
+          "progress");
 }
 
 /* Points spuff_registry_from_env at the clouds. */
@@ -433,9 +465,12 @@ static void set_up(void) {
     huge[1u << 20] = '\0';
     spuff_request *request = make_request();
     worked(spuff_request_set_owner(request, "robust", &error), &error, "owner");
-    worked(spuff_provider_create_and_wait(world.provider, request, 0, NULL, NULL, &machine, &error), &error, "machine");
+    worked(spuff_provider_create_and_wait(world.provider, request, 0, NULL, NULL, &machine, &error),
+           &error, "machine");
     snprintf(machine_id, sizeof machine_id, "%s", spuff_instance_id(machine));
-    worked(spuff_provider_create_snapshot(world.provider, machine_id, "robust", NULL, NULL, &snapshot, &error), &error, "snapshot");
+    worked(spuff_provider_create_snapshot(world.provider, machine_id, "robust", NULL, NULL,
+                                          &snapshot, &error),
+           &error, "snapshot");
     spuff_request_free(&request);
     spuff_instance_free(&machine);
     spuff_snapshot_free(&snapshot);
@@ -460,7 +495,8 @@ static void tear_down(void) {
     world_close(&world);
     spuff_placed_free(&attempted);
     free(huge);
-    CHECK(atomic_load(&fake.connected) == atomic_load(&fake.disconnected), "what the table connected is disconnected");
+    CHECK(atomic_load(&fake.connected) == atomic_load(&fake.disconnected),
+          "what the table connected is disconnected");
     CHECK(fake_count(&fake) == 0, "the fake is empty");
 }
 

@@ -1,4 +1,5 @@
-/* Mistakes that are made on purpose: proof that a tool which should see them does. The argument says which. */
+/* Mistakes that are made on purpose: proof that a tool which should see them does. The argument
+ * says which. */
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@ static void *write_shared(void *given) {
     return NULL;
 }
 
-/* A configuration may be changed by one thread at a time: that this mistake is found is proof inside the library. */
+/* A configuration may be changed by one thread at a time: that this mistake is found is proof
+ * inside the library. */
 static void *read_config(void *config) {
     printf("%lld\n", (long long)spuff_config_timeout_ms(config, "poll_interval"));
     return NULL;

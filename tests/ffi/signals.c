@@ -1,5 +1,6 @@
-/* The program's signals, in a program that has no handlers: `signals masks` looks who takes them; `signals pipe ENDPOINT CA_FILE
- * COUNT` reads at a server that closes each connection, where a SIGPIPE that gets through ends the program. */
+/* The program's signals, in a program that has no handlers: `signals masks` looks who takes them;
+ * `signals pipe ENDPOINT CA_FILE COUNT` reads at a server that closes each connection, where a
+ * SIGPIPE that gets through ends the program. */
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,9 +26,11 @@ static bool blocks(unsigned long long mask, int signal) {
     return (mask >> (signal - 1) & 1) != 0;
 }
 
-/* Every thread but the program's own keeps away what comes from outside, and not what tells of a fault of its own. */
+/* Every thread but the program's own keeps away what comes from outside, and not what tells of a
+ * fault of its own. */
 static int look_at_threads(void) {
-    static const int outside[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH, SIGPROF};
+    static const int outside[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE,  SIGALRM, SIGTERM,
+                                  SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH, SIGPROF};
     static const int own[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
     char self[32];
     snprintf(self, sizeof self, "%ld", (long)getpid());
@@ -39,10 +42,12 @@ static int look_at_threads(void) {
         unsigned long long mask = blocked_by(task->d_name);
         others++;
         for (size_t at = 0; at < sizeof outside / sizeof *outside; at++) {
-            CHECK(blocks(mask, outside[at]), "thread %s keeps signal %d away: %llx", task->d_name, outside[at], mask);
+            CHECK(blocks(mask, outside[at]), "thread %s keeps signal %d away: %llx", task->d_name,
+                  outside[at], mask);
         }
         for (size_t at = 0; at < sizeof own / sizeof *own; at++) {
-            CHECK(!blocks(mask, own[at]), "thread %s has signal %d: %llx", task->d_name, own[at], mask);
+            CHECK(!blocks(mask, own[at]), "thread %s has signal %d: %llx", task->d_name, own[at],
+                  mask);
         }
     }
     closedir(tasks);
@@ -55,7 +60,8 @@ struct told {
     int calls;
 };
 
-static void on_instances(void *user_data, spuff_code code, spuff_instances *found, spuff_error *error) {
+static void on_instances(void *user_data, spuff_code code, spuff_instances *found,
+                         spuff_error *error) {
     struct told *told = user_data;
     CHECK(code == SPUFF_OK, "list: %s", shown(spuff_error_text(error)));
     spuff_instances_free(&found);
@@ -74,8 +80,10 @@ static int masks(void) {
     spuff_error *error = NULL;
     is_ok(spuff_provider_list_instances(world.provider, NULL, &found, &error), &error, "list");
     spuff_instances_free(&found);
-    is_ok(spuff_provider_list_instances_submit(world.provider, NULL, on_instances, &told, &error), &error, "submit");
-    /* While the callback runs: the clouds' thread, the one that drives, and one for callbacks are there. */
+    is_ok(spuff_provider_list_instances_submit(world.provider, NULL, on_instances, &told, &error),
+          &error, "submit");
+    /* While the callback runs: the clouds' thread, the one that drives, and one for callbacks are
+     * there. */
     pthread_mutex_lock(&told.lock);
     while (told.calls == 0) pthread_cond_wait(&told.changed, &told.lock);
     pthread_mutex_unlock(&told.lock);
@@ -87,8 +95,10 @@ static int masks(void) {
 
     sigset_t now;
     pthread_sigmask(SIG_BLOCK, NULL, &now);
-    for (int signal = 1; signal < 32; signal++) CHECK(sigismember(&now, signal) == 0, "the caller's thread has signal %d", signal);
-    /* What the program blocks on its own threads after the first call waits there for it, and ends nothing. */
+    for (int signal = 1; signal < 32; signal++)
+        CHECK(sigismember(&now, signal) == 0, "the caller's thread has signal %d", signal);
+    /* What the program blocks on its own threads after the first call waits there for it, and ends
+     * nothing. */
     sigset_t interrupt;
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
@@ -96,7 +106,8 @@ static int masks(void) {
     kill(getpid(), SIGINT);
     is_ok(spuff_provider_list_instances(world.provider, NULL, &found, &error), &error, "list");
     spuff_instances_free(&found);
-    CHECK(sigtimedwait(&interrupt, NULL, &(struct timespec){20, 0}) == SIGINT, "the interrupt is the program's");
+    CHECK(sigtimedwait(&interrupt, NULL, &(struct timespec){20, 0}) == SIGINT,
+          "the interrupt is the program's");
     world_close(&world);
     return verdict("signals");
 }
@@ -109,7 +120,9 @@ static int broken_pipes(const char *endpoint, const char *ca_file, long count) {
     is_ok(spuff_config_set_token(config, "token", &error), &error, "token");
     is_ok(spuff_config_set_endpoint(config, endpoint, &error), &error, "endpoint");
     is_ok(spuff_config_set_ca_file(config, ca_file, &error), &error, "ca_file");
-    NEED(is_ok(spuff_registry_connect(registry, "hetzner", config, &provider, &error), &error, "connect"), "a provider");
+    NEED(is_ok(spuff_registry_connect(registry, "hetzner", config, &provider, &error), &error,
+               "connect"),
+         "a provider");
     for (long at = 0; at < count; at++) {
         spuff_instance *found = NULL;
         is_ok(spuff_provider_get_instance(provider, "42", NULL, &found, &error), &error, "get");

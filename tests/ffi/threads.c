@@ -1,5 +1,5 @@
-/* Sixteen threads use one registry, one provider, one cloud and one token at once, and a provider in C beside them; at the end
- * nothing may be left, and every callback was called once. */
+/* Sixteen threads use one registry, one provider, one cloud and one token at once, and a provider
+ * in C beside them; at the end nothing may be left, and every callback was called once. */
 #include "fake_provider.h"
 
 #define THREADS 16
@@ -18,15 +18,19 @@ static void on_progress(void *user_data, const spuff_progress *progress) {
     CHECK(progress->size == sizeof *progress && progress->operation != NULL, "progress");
 }
 
-static void on_log(void *user_data, spuff_log_level level, const char *target, const char *message) {
+static void on_log(void *user_data, spuff_log_level level, const char *target,
+                   const char *message) {
     atomic_fetch_add(&logged, 1);
-    CHECK(user_data == &logged && level <= SPUFF_LOG_LEVEL_DEBUG && target != NULL && message != NULL, "%s", shown(message));
+    CHECK(user_data == &logged && level <= SPUFF_LOG_LEVEL_DEBUG && target != NULL &&
+              message != NULL,
+          "%s", shown(message));
 }
 
 /* Other ends of a call than success that a token may give it. */
 static bool was_cut(spuff_code code, spuff_error **error) {
     if (code == SPUFF_CANCELLED) {
-        CHECK(spuff_error_code(*error) == code && spuff_error_provider(*error) != NULL, "%s", shown(spuff_error_text(*error)));
+        CHECK(spuff_error_code(*error) == code && spuff_error_provider(*error) != NULL, "%s",
+              shown(spuff_error_text(*error)));
         atomic_fetch_add(&cancelled, 1);
         spuff_error_free(error);
         return true;
@@ -55,13 +59,16 @@ static void live(const spuff_provider *provider, const char *name) {
     spuff_observer observer = {.size = sizeof observer, .progress = on_progress, .user_data = &own};
     spuff_request *request = world_request(name);
     is_ok(spuff_request_set_owner(request, "threads", &error), &error, "owner");
-    if (is_ok(spuff_provider_create_instance(provider, request, token, &made, &error), &error, name)) {
+    if (is_ok(spuff_provider_create_instance(provider, request, token, &made, &error), &error,
+              name)) {
         const char *id = spuff_instance_id(made);
         is_ok(spuff_provider_get_instance(provider, id, token, &again, &error), &error, "get");
         CHECK(same(spuff_instance_name(again), name), "%s", shown(spuff_instance_name(again)));
         find_in(provider, id);
-        is_ok(spuff_provider_wait_ready(provider, id, token, &observer, &ready, &error), &error, "wait");
-        CHECK(spuff_instance_is_ready(ready) && same(spuff_instance_id(ready), id), "%s is ready", name);
+        is_ok(spuff_provider_wait_ready(provider, id, token, &observer, &ready, &error), &error,
+              "wait");
+        CHECK(spuff_instance_is_ready(ready) && same(spuff_instance_id(ready), id), "%s is ready",
+              name);
         is_ok(spuff_provider_destroy_instance(provider, id, token, &error), &error, "destroy");
     }
     spuff_request_free(&request);
@@ -89,15 +96,22 @@ static void look_around(int number) {
     snprintf(name, sizeof name, "fake-%d", number);
     is_ok(spuff_registry_register(world.registry, name, NULL, &vtable, &error), &error, "register");
     is_ok(spuff_registry_connect(world.registry, name, NULL, &own, &error), &error, "connect");
-    CHECK(same(spuff_provider_name(own), name) && spuff_registry_is_registered(world.registry, name), "%s", name);
-    is_ok(spuff_registry_describe(world.registry, WORLD_PROVIDER, &description, &error), &error, "describe");
+    CHECK(same(spuff_provider_name(own), name) &&
+              spuff_registry_is_registered(world.registry, name),
+          "%s", name);
+    is_ok(spuff_registry_describe(world.registry, WORLD_PROVIDER, &description, &error), &error,
+          "describe");
     is_ok(spuff_cloud_instances(world.cloud, &resources, &error), &error, "resources");
     requests_seen(number);
     spuff_cloud_advance_ms(world.cloud, 10);
-    spuff_code code = spuff_provider_get_instance(own, "haunted", token, &(spuff_instance *){NULL}, &error);
-    CHECK(code == SPUFF_UNAVAILABLE && same(spuff_error_provider(error), name), "%s", shown(spuff_error_text(error)));
+    spuff_code code =
+        spuff_provider_get_instance(own, "haunted", token, &(spuff_instance *){NULL}, &error);
+    CHECK(code == SPUFF_UNAVAILABLE && same(spuff_error_provider(error), name), "%s",
+          shown(spuff_error_text(error)));
     spuff_error_free(&error);
-    is_ok(spuff_log_listen(number % 2 == 0 ? SPUFF_LOG_LEVEL_DEBUG : SPUFF_LOG_LEVEL_INFO, on_log, &logged, &error), &error, "log");
+    is_ok(spuff_log_listen(number % 2 == 0 ? SPUFF_LOG_LEVEL_DEBUG : SPUFF_LOG_LEVEL_INFO, on_log,
+                           &logged, &error),
+          &error, "log");
     spuff_provider_free(&own);
     spuff_description_free(&description);
     spuff_resources_free(&resources);
@@ -114,7 +128,8 @@ static void on_made(void *user_data, spuff_code code, spuff_instance *made, spuf
     if (!was_cut(code, &error)) {
         spuff_provider *provider = user_data;
         atomic_fetch_add(&submitted, 1);
-        code = spuff_provider_destroy_instance_submit(provider, spuff_instance_id(made), NULL, on_gone, NULL, &error);
+        code = spuff_provider_destroy_instance_submit(provider, spuff_instance_id(made), NULL,
+                                                      on_gone, NULL, &error);
         is_ok(code, &error, "submit in a callback");
     }
     spuff_instance_free(&made);
@@ -131,8 +146,8 @@ static void on_list(void *user_data, spuff_code code, spuff_instances *list, spu
 static void submit(spuff_provider *provider, const char *name) {
     spuff_error *error = NULL;
     spuff_request *request = world_request(name);
-    spuff_code code = spuff_provider_create_and_wait_submit(provider, request, SPUFF_ON_FAILURE_DESTROY, token, NULL, on_made,
-                                                            provider, &error);
+    spuff_code code = spuff_provider_create_and_wait_submit(
+        provider, request, SPUFF_ON_FAILURE_DESTROY, token, NULL, on_made, provider, &error);
     atomic_fetch_add(&submitted, is_ok(code, &error, "submit"));
     code = spuff_provider_list_instances_submit(provider, token, on_list, NULL, &error);
     atomic_fetch_add(&submitted, is_ok(code, &error, "submit"));
@@ -143,9 +158,11 @@ static void create_until_cancelled(const spuff_provider *provider, const char *n
     spuff_error *error = NULL;
     spuff_instance *made = NULL;
     spuff_request *request = world_request(name);
-    spuff_code code = spuff_provider_create_and_wait(provider, request, SPUFF_ON_FAILURE_DESTROY, token, NULL, &made, &error);
+    spuff_code code = spuff_provider_create_and_wait(provider, request, SPUFF_ON_FAILURE_DESTROY,
+                                                     token, NULL, &made, &error);
     if (!was_cut(code, &error)) {
-        is_ok(spuff_provider_destroy_instance(provider, spuff_instance_id(made), NULL, &error), &error, "destroy");
+        is_ok(spuff_provider_destroy_instance(provider, spuff_instance_id(made), NULL, &error),
+              &error, "destroy");
     }
     spuff_instance_free(&made);
     spuff_request_free(&request);
@@ -184,8 +201,10 @@ int main(void) {
     }
     world = world_open(200.0);
     token = spuff_cancel_new();
-    is_ok(spuff_registry_register(world.registry, "fake", "a fake", &vtable, &error), &error, "register");
-    is_ok(spuff_registry_connect(world.registry, "fake", NULL, &fake_provider, &error), &error, "connect");
+    is_ok(spuff_registry_register(world.registry, "fake", "a fake", &vtable, &error), &error,
+          "register");
+    is_ok(spuff_registry_connect(world.registry, "fake", NULL, &fake_provider, &error), &error,
+          "connect");
     pthread_barrier_init(&barrier, NULL, THREADS);
     for (int at = 0; at < THREADS; at++) {
         numbers[at] = at;
@@ -199,18 +218,21 @@ int main(void) {
         pause_ms(5);
     }
     is_ok(spuff_settled(NULL, &error), &error, "settled");
-    CHECK(atomic_load(&delivered) == atomic_load(&submitted), "%ld callbacks for %ld submits", delivered, submitted);
+    CHECK(atomic_load(&delivered) == atomic_load(&submitted), "%ld callbacks for %ld submits",
+          delivered, submitted);
     CHECK(atomic_load(&logged) > 0, "the log is told");
     CHECK(fake_count(&fake) == 0, "left on the fake: %zu", fake_count(&fake));
     is_ok(spuff_log_listen(SPUFF_LOG_LEVEL_OFF, NULL, NULL, &error), &error, "log");
     world_is_empty(&world);
-    printf("%d threads: %ld callbacks, %ld cancelled, %ld progress, %ld log lines, %d calls of the provider in C\n", THREADS,
-           delivered, cancelled, seen, logged, fake.calls);
+    printf("%d threads: %ld callbacks, %ld cancelled, %ld progress, %ld log lines, %d calls of the "
+           "provider in C\n",
+           THREADS, delivered, cancelled, seen, logged, fake.calls);
     spuff_cancel_free(&token);
     spuff_provider_free(&fake_provider);
     world_close(&world);
     pthread_barrier_destroy(&barrier);
-    CHECK(fake.connected == fake.disconnected, "connected %d, disconnected %d", fake.connected, fake.disconnected);
+    CHECK(fake.connected == fake.disconnected, "connected %d, disconnected %d", fake.connected,
+          fake.disconnected);
     CHECK(fake.dropped == THREADS * rounds + 1, "dropped %d times", fake.dropped);
     return verdict("threads");
 }

@@ -1,5 +1,5 @@
-/* How many machines a second are created, waited for and destroyed through the C interface, one after the other and by sixteen
- * threads, and at what CPU time of this process each.
+/* How many machines a second are created, waited for and destroyed through the C interface, one
+ * after the other and by sixteen threads, and at what CPU time of this process each.
  *
  *     simulator --instant -- throughput hetzner fsn1 cx22
  */
@@ -33,7 +33,8 @@ static void live(void) {
     spuff_error *error = NULL;
     must(spuff_request_new(name, region, size, &request, &error), error);
     must(spuff_provider_create_instance(provider, request, NULL, &made, &error), error);
-    must(spuff_provider_wait_ready(provider, spuff_instance_id(made), NULL, NULL, &ready, &error), error);
+    must(spuff_provider_wait_ready(provider, spuff_instance_id(made), NULL, NULL, &ready, &error),
+         error);
     must(spuff_provider_destroy_instance(provider, spuff_instance_id(made), NULL, &error), error);
     spuff_instance_free(&ready);
     spuff_instance_free(&made);

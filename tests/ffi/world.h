@@ -1,4 +1,5 @@
-/* What the C tests of the ABI share: checks that are counted, and simulated clouds with a provider on them. */
+/* What the C tests of the ABI share: checks that are counted, and simulated clouds with a provider
+ * on them. */
 #ifndef SPUFF_TEST_WORLD_H
 #define SPUFF_TEST_WORLD_H
 
@@ -14,7 +15,8 @@
 static atomic_long checks;
 static atomic_long failures;
 
-static inline bool check(bool good, const char *file, int line, const char *condition, const char *about, ...) {
+static inline bool check(bool good, const char *file, int line, const char *condition,
+                         const char *about, ...) {
     atomic_fetch_add(&checks, 1);
     if (!good) {
         va_list arguments;
@@ -33,7 +35,8 @@ static inline bool check(bool good, const char *file, int line, const char *cond
 /* Counts a check; one that fails says where it stands and what it was about. */
 #define CHECK(condition, ...) ((void)check(condition, __FILE__, __LINE__, #condition, __VA_ARGS__))
 /* Ends a test without which the next ones mean nothing. */
-#define NEED(condition, ...) (check(condition, __FILE__, __LINE__, #condition, __VA_ARGS__) ? (void)0 : exit(1))
+#define NEED(condition, ...)                                                                       \
+    (check(condition, __FILE__, __LINE__, #condition, __VA_ARGS__) ? (void)0 : exit(1))
 
 static inline const char *shown(const char *text) {
     return text == NULL ? "(null)" : text;
@@ -77,12 +80,17 @@ struct world {
 static inline struct world world_open(double speed) {
     struct world world = {NULL, NULL, NULL, NULL};
     spuff_error *error = NULL;
-    spuff_cloud_options options = {.size = sizeof options, .speed = speed, .manual_clock = speed == 0.0};
-    NEED(is_ok(spuff_cloud_start(&options, &world.cloud, &error), &error, "cloud"), "nothing can be tested");
-    NEED(is_ok(spuff_cloud_config(world.cloud, WORLD_PROVIDER, &world.config, &error), &error, "config"), "no configuration");
+    spuff_cloud_options options = {
+        .size = sizeof options, .speed = speed, .manual_clock = speed == 0.0};
+    NEED(is_ok(spuff_cloud_start(&options, &world.cloud, &error), &error, "cloud"),
+         "nothing can be tested");
+    NEED(is_ok(spuff_cloud_config(world.cloud, WORLD_PROVIDER, &world.config, &error), &error,
+               "config"),
+         "no configuration");
     spuff_config_set_timeout_ms(world.config, "poll_interval", 20, NULL);
     world.registry = spuff_registry_with_defaults();
-    spuff_code code = spuff_registry_connect(world.registry, WORLD_PROVIDER, world.config, &world.provider, &error);
+    spuff_code code = spuff_registry_connect(world.registry, WORLD_PROVIDER, world.config,
+                                             &world.provider, &error);
     NEED(is_ok(code, &error, "connect"), "no provider");
     return world;
 }
@@ -90,7 +98,9 @@ static inline struct world world_open(double speed) {
 static inline spuff_request *world_request(const char *name) {
     spuff_request *request = NULL;
     spuff_error *error = NULL;
-    NEED(is_ok(spuff_request_new(name, WORLD_REGION, WORLD_SIZE, &request, &error), &error, "request"), "no request");
+    NEED(is_ok(spuff_request_new(name, WORLD_REGION, WORLD_SIZE, &request, &error), &error,
+               "request"),
+         "no request");
     return request;
 }
 
@@ -100,7 +110,8 @@ static inline void world_is_empty(const struct world *world) {
     spuff_resources *left = NULL;
     is_ok(spuff_settled(NULL, &error), &error, "settled");
     if (is_ok(spuff_cloud_leaks(world->cloud, &left, &error), &error, "leaks")) {
-        CHECK(spuff_resources_count(left) == 0, "left in the cloud: %s", shown(spuff_resources_text(left, 0)));
+        CHECK(spuff_resources_count(left) == 0, "left in the cloud: %s",
+              shown(spuff_resources_text(left, 0)));
         for (size_t at = 1; at < spuff_resources_count(left); at++) {
             fprintf(stderr, "  also left: %s\n", shown(spuff_resources_text(left, at)));
         }

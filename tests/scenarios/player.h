@@ -1,4 +1,5 @@
-/* What the player of scenarios in C reads and says: the words of a line, the ids that it has named, and outcomes as text. */
+/* What the player of scenarios in C reads and says: the words of a line, the ids that it has named,
+ * and outcomes as text. */
 #ifndef PLAYER_H
 #define PLAYER_H
 
@@ -75,7 +76,8 @@ static void read_words(char *rest) {
         const char *id = at ? id_named(at + 1) : NULL;
         if (id) *at = '\0';
         words[word_count].name = word;
-        snprintf(words[word_count].value, sizeof words->value, "%s%s", value ? value : "", id ? id : "");
+        snprintf(words[word_count].value, sizeof words->value, "%s%s", value ? value : "",
+                 id ? id : "");
         word_count++;
     }
 }
@@ -135,10 +137,10 @@ static void done(struct told *told, spuff_code code, spuff_error *error) {
 }
 
 static void on_done(void *data, spuff_code code, spuff_error *error) { done(data, code, error); }
-#define ON(field)                                                                                                   \
-    static void on_##field(void *data, spuff_code code, spuff_##field *made, spuff_error *error) {                 \
-        ((struct told *)data)->field = made;                                                                        \
-        done(data, code, error);                                                                                    \
+#define ON(field)                                                                                  \
+    static void on_##field(void *data, spuff_code code, spuff_##field *made, spuff_error *error) { \
+        ((struct told *)data)->field = made;                                                       \
+        done(data, code, error);                                                                   \
     }
 ON(instance)
 ON(instances)
@@ -177,17 +179,18 @@ static void end(struct told *told) {
     pthread_cond_destroy(&told->changed);
 }
 
-/* Makes a call in the face that is played: `blocking` and `submit` are the calls but for their last arguments. */
-#define CALL(told, blocking, submit)                                                                                \
-    do {                                                                                                            \
-        begin(told);                                                                                                \
-        if (calls_back) {                                                                                           \
-            spuff_error *refused = NULL;                                                                            \
-            spuff_code submitted = submit;                                                                          \
-            finish(told, submitted, refused);                                                                       \
-        } else {                                                                                                    \
-            (told)->code = blocking;                                                                                \
-        }                                                                                                           \
+/* Makes a call in the face that is played: `blocking` and `submit` are the calls but for their last
+ * arguments. */
+#define CALL(told, blocking, submit)                                                               \
+    do {                                                                                           \
+        begin(told);                                                                               \
+        if (calls_back) {                                                                          \
+            spuff_error *refused = NULL;                                                           \
+            spuff_code submitted = submit;                                                         \
+            finish(told, submitted, refused);                                                      \
+        } else {                                                                                   \
+            (told)->code = blocking;                                                               \
+        }                                                                                          \
     } while (0)
 
 /* ---- what is printed ---- */
@@ -200,10 +203,12 @@ static const char *show_label(const char *key, const char *value) {
 }
 
 static void show_instance(char *line, const spuff_instance *instance, bool with_state) {
-    int length = snprintf(line, TEXT, "id=%s name=%s region=%s size=%s", show_id(spuff_instance_id(instance)),
-                          spuff_instance_name(instance), spuff_instance_region(instance), spuff_instance_size(instance));
+    int length = snprintf(line, TEXT, "id=%s name=%s region=%s size=%s",
+                          show_id(spuff_instance_id(instance)), spuff_instance_name(instance),
+                          spuff_instance_region(instance), spuff_instance_size(instance));
     if (with_state)
-        length += snprintf(line + length, TEXT - (size_t)length, " status=%s ready=%s", spuff_instance_status_word(instance),
+        length += snprintf(line + length, TEXT - (size_t)length, " status=%s ready=%s",
+                           spuff_instance_status_word(instance),
                            spuff_instance_is_ready(instance) ? "true" : "false");
     length += snprintf(line + length, TEXT - (size_t)length, " labels=");
     for (size_t at = 0; at < spuff_instance_label_count(instance); at++) {
@@ -214,7 +219,8 @@ static void show_instance(char *line, const spuff_instance *instance, bool with_
 }
 
 static void show_snapshot(char *line, const spuff_snapshot *snapshot, bool with_labels) {
-    int length = snprintf(line, TEXT, "id=%s name=%s", show_id(spuff_snapshot_id(snapshot)), spuff_snapshot_name(snapshot));
+    int length = snprintf(line, TEXT, "id=%s name=%s", show_id(spuff_snapshot_id(snapshot)),
+                          spuff_snapshot_name(snapshot));
     if (with_labels) length += snprintf(line + length, TEXT - (size_t)length, " labels=");
     for (size_t at = 0; with_labels && at < spuff_snapshot_label_count(snapshot); at++) {
         const char *key = spuff_snapshot_label_key(snapshot, at);
@@ -240,13 +246,15 @@ static void describe_error(char *line, const spuff_error *error) {
     line += field(line, "resource_type", spuff_error_resource_type(error));
     line += field(line, "feature", spuff_error_feature(error));
     const char *operation = spuff_error_operation(error);
-    if (operation) line += snprintf(line, TEXT, " operation=%.*s", (int)strcspn(operation, " "), operation);
+    if (operation)
+        line += snprintf(line, TEXT, " operation=%.*s", (int)strcspn(operation, " "), operation);
     line += field(line, "key", spuff_error_key(error) ? "yes" : NULL);
     snprintf(number_text, sizeof number_text, "%zu", spuff_error_candidate_count(error));
     line += field(line, "candidates", spuff_error_candidate_count(error) ? number_text : NULL);
     const char *id = spuff_error_instance_id(error);
     line += field(line, "instance", id ? show_id(id) : NULL);
-    if (spuff_error_instance_exists(error) >= 0) field(line, "exists", truth[spuff_error_instance_exists(error)]);
+    if (spuff_error_instance_exists(error) >= 0)
+        field(line, "exists", truth[spuff_error_instance_exists(error)]);
 }
 
 static void show_error(const spuff_error *error) {

@@ -1,5 +1,5 @@
-/* The shared scenarios in C, over the calls that block or those that call back. README.md beside this says how a scenario is
- * written, and what is printed.
+/* The shared scenarios in C, over the calls that block or those that call back. README.md beside
+ * this says how a scenario is written, and what is printed.
  *
  *     scenarios tests/scenarios/lifecycle.scenario hetzner blocking|callback
  */
@@ -20,7 +20,9 @@ static void play_cloud(void) {
 static void play_fault(const char *rule) {
     char json[1024];
     const char *at = strstr(rule, "@provider");
-    if (at) snprintf(json, sizeof json, "%.*s%s%s", (int)(at - rule), rule, provider_name, at + strlen("@provider"));
+    if (at)
+        snprintf(json, sizeof json, "%.*s%s%s", (int)(at - rule), rule, provider_name,
+                 at + strlen("@provider"));
     else snprintf(json, sizeof json, "%s", rule);
     spuff_error *error = NULL;
     must(spuff_cloud_inject(cloud, json, NULL, &error), error);
@@ -28,12 +30,15 @@ static void play_fault(const char *rule) {
 
 static void play_connect(void) {
     static const struct { const char *name; uint64_t ms; } timeouts[] = {
-        {"instance_ready", 20000}, {"action_complete", 20000}, {"poll_interval", 20}, {"http_request", 2000}};
+        {"instance_ready", 20000}, {"action_complete", 20000},
+        {"poll_interval", 20}, {"http_request", 2000}};
     spuff_config *config = NULL;
     spuff_error *error = NULL;
     must(spuff_cloud_config(cloud, provider_name, &config, &error), error);
     for (size_t at = 0; at < sizeof timeouts / sizeof *timeouts; at++)
-        must(spuff_config_set_timeout_ms(config, timeouts[at].name, number(timeouts[at].name, timeouts[at].ms), &error), error);
+        must(spuff_config_set_timeout_ms(config, timeouts[at].name,
+                                         number(timeouts[at].name, timeouts[at].ms), &error),
+             error);
     if (word("token")) must(spuff_config_set_token(config, word("token"), &error), error);
     if (word("owner")) must(spuff_config_set_option(config, "owner", word("owner"), &error), error);
     spuff_provider *connected = NULL;
@@ -49,10 +54,12 @@ static void play_connect(void) {
 }
 
 static spuff_request *read_request_named(const char *name) {
-    const bool is_do = strcmp(provider_name, "digitalocean") == 0, is_hetzner = strcmp(provider_name, "hetzner") == 0;
+    const bool is_do = strcmp(provider_name, "digitalocean") == 0;
+    const bool is_hetzner = strcmp(provider_name, "hetzner") == 0;
     const char *region = word("region"), *size = word("size");
     if (!region) region = is_do ? "nyc3" : is_hetzner ? "fsn1" : "us-east-1";
-    if (strcmp(region, "elsewhere") == 0) region = is_do ? "nyc1" : is_hetzner ? "nbg1" : "eu-west-1";
+    if (strcmp(region, "elsewhere") == 0)
+        region = is_do ? "nyc1" : is_hetzner ? "nbg1" : "eu-west-1";
     if (!size) size = is_do ? "s-1vcpu-1gb" : is_hetzner ? "cx22" : "t3.micro";
     spuff_request *request = NULL;
     spuff_error *error = NULL;
@@ -61,7 +68,8 @@ static spuff_request *read_request_named(const char *name) {
     if (word("key")) must(spuff_request_set_idempotency_key(request, word("key"), &error), error);
     if (word("owner")) must(spuff_request_set_owner(request, word("owner"), &error), error);
     if (word("ttl")) must(spuff_request_set_ttl_seconds(request, number("ttl", 0), &error), error);
-    if (word("user_data")) must(spuff_request_set_user_data(request, word("user_data"), &error), error);
+    if (word("user_data"))
+        must(spuff_request_set_user_data(request, word("user_data"), &error), error);
     if (word("user_data_size")) {
         size_t length = number("user_data_size", 0);
         char *data = malloc(length + 1);
@@ -73,7 +81,8 @@ static spuff_request *read_request_named(const char *name) {
     }
     if (word("on_cancel")) {
         const bool keep = strcmp(word("on_cancel"), "keep") == 0;
-        must(spuff_request_set_on_cancel(request, keep ? SPUFF_ON_CANCEL_KEEP : SPUFF_ON_CANCEL_DESTROY, &error), error);
+        const spuff_on_cancel on_cancel = keep ? SPUFF_ON_CANCEL_KEEP : SPUFF_ON_CANCEL_DESTROY;
+        must(spuff_request_set_on_cancel(request, on_cancel, &error), error);
     }
     for (size_t at = 0; at < word_count; at++) {
         if (strcmp(words[at].name, "label") != 0) continue;
@@ -92,12 +101,18 @@ static void play_create(bool waits) {
     spuff_cancel *cancel = deadline();
     struct told told;
     if (waits) {
-        const int on_failure = strcmp(text("on_failure"), "keep") == 0 ? SPUFF_ON_FAILURE_KEEP : SPUFF_ON_FAILURE_DESTROY;
-        CALL(&told, spuff_provider_create_and_wait(provider, request, on_failure, cancel, NULL, &told.instance, &told.error),
-             spuff_provider_create_and_wait_submit(provider, request, on_failure, cancel, NULL, on_instance, &told, &refused));
+        const int on_failure = strcmp(text("on_failure"), "keep") == 0 ? SPUFF_ON_FAILURE_KEEP
+                                                                       : SPUFF_ON_FAILURE_DESTROY;
+        CALL(&told,
+             spuff_provider_create_and_wait(provider, request, on_failure, cancel, NULL,
+                                            &told.instance, &told.error),
+             spuff_provider_create_and_wait_submit(provider, request, on_failure, cancel, NULL,
+                                                   on_instance, &told, &refused));
     } else {
-        CALL(&told, spuff_provider_create_instance(provider, request, cancel, &told.instance, &told.error),
-             spuff_provider_create_instance_submit(provider, request, cancel, on_instance, &told, &refused));
+        CALL(&told,
+             spuff_provider_create_instance(provider, request, cancel, &told.instance, &told.error),
+             spuff_provider_create_instance_submit(provider, request, cancel, on_instance, &told,
+                                                   &refused));
     }
     spuff_request_free(&request);
     spuff_cancel_free(&cancel);
@@ -114,7 +129,8 @@ struct create {
 
 static void *create_here(void *data) {
     struct create *create = data;
-    create->told.code = spuff_provider_create_instance(provider, create->request, NULL, &create->told.instance, &create->told.error);
+    create->told.code = spuff_provider_create_instance(provider, create->request, NULL,
+                                                       &create->told.instance, &create->told.error);
     return NULL;
 }
 
@@ -135,9 +151,12 @@ static void play_create_at_once(size_t times) {
         create->request = request;
         spuff_error *error = NULL;
         if (!calls_back) {
-            if (pthread_create(&create->thread, NULL, create_here, create) != 0) give_up("no thread");
+            if (pthread_create(&create->thread, NULL, create_here, create) != 0)
+                give_up("no thread");
         } else {
-            must(spuff_provider_create_instance_submit(provider, request, NULL, on_instance, &create->told, &error), error);
+            must(spuff_provider_create_instance_submit(provider, request, NULL, on_instance,
+                                                       &create->told, &error),
+                 error);
         }
     }
     for (size_t at = 0; at < times; at++) {
@@ -174,19 +193,22 @@ static void play_create_fleet(void) {
         count++;
     }
     spuff_fleet_options options = {.size = sizeof options, .wait_ready = word("wait") != NULL};
-    options.on_failure = strcmp(text("on_failure"), "keep") == 0          ? SPUFF_ROLLBACK_KEEP
-                         : strcmp(text("on_failure"), "destroy_all") == 0 ? SPUFF_ROLLBACK_DESTROY_ALL
-                                                                          : SPUFF_ROLLBACK_DESTROY_FAILED;
+    const char *on_failure = text("on_failure");
+    options.on_failure = strcmp(on_failure, "keep") == 0          ? SPUFF_ROLLBACK_KEEP
+                         : strcmp(on_failure, "destroy_all") == 0 ? SPUFF_ROLLBACK_DESTROY_ALL
+                                                                  : SPUFF_ROLLBACK_DESTROY_FAILED;
     struct told told;
     CALL(&told,
-         spuff_provider_create_instances(provider, (const spuff_request *const *)requests, count, &options, NULL, NULL,
-                                         &told.outcomes, &told.error),
-         spuff_provider_create_instances_submit(provider, (const spuff_request *const *)requests, count, &options, NULL, NULL,
-                                                on_outcomes, &told, &refused));
+         spuff_provider_create_instances(provider, (const spuff_request *const *)requests, count,
+                                         &options, NULL, NULL, &told.outcomes, &told.error),
+         spuff_provider_create_instances_submit(provider, (const spuff_request *const *)requests,
+                                                count, &options, NULL, NULL, on_outcomes, &told,
+                                                &refused));
     if (told.code != SPUFF_OK) give_up("%s", spuff_error_text(told.error));
     char(*lines)[TEXT] = room(count);
     for (size_t at = 0; at < count; at++) {
-        show_outcome(lines[at], spuff_outcomes_instance(told.outcomes, at), spuff_outcomes_error(told.outcomes, at));
+        show_outcome(lines[at], spuff_outcomes_instance(told.outcomes, at),
+                     spuff_outcomes_error(told.outcomes, at));
         spuff_request_free(&requests[at]);
     }
     tell_lines(lines, count);
@@ -194,8 +216,10 @@ static void play_create_fleet(void) {
 }
 
 static void get(struct told *told) {
-    CALL(told, spuff_provider_get_instance(provider, text("id"), NULL, &told->instance, &told->error),
-         spuff_provider_get_instance_submit(provider, text("id"), NULL, on_instance, told, &refused));
+    CALL(told,
+         spuff_provider_get_instance(provider, text("id"), NULL, &told->instance, &told->error),
+         spuff_provider_get_instance_submit(provider, text("id"), NULL, on_instance, told,
+                                            &refused));
 }
 
 static void play_get(void) {
@@ -220,8 +244,10 @@ static void play_gone(void) {
 static void play_wait(void) {
     spuff_cancel *cancel = deadline();
     struct told told;
-    CALL(&told, spuff_provider_wait_ready(provider, text("id"), cancel, NULL, &told.instance, &told.error),
-         spuff_provider_wait_ready_submit(provider, text("id"), cancel, NULL, on_instance, &told, &refused));
+    CALL(&told,
+         spuff_provider_wait_ready(provider, text("id"), cancel, NULL, &told.instance, &told.error),
+         spuff_provider_wait_ready_submit(provider, text("id"), cancel, NULL, on_instance, &told,
+                                          &refused));
     spuff_cancel_free(&cancel);
     tell_instance(&told, true);
 }
@@ -229,14 +255,16 @@ static void play_wait(void) {
 static void play_destroy(void) {
     struct told told;
     CALL(&told, spuff_provider_destroy_instance(provider, text("id"), NULL, &told.error),
-         spuff_provider_destroy_instance_submit(provider, text("id"), NULL, on_done, &told, &refused));
+         spuff_provider_destroy_instance_submit(provider, text("id"), NULL, on_done, &told,
+                                                &refused));
     tell_done(&told);
 }
 
 static void play_delete_snapshot(void) {
     struct told told;
     CALL(&told, spuff_provider_delete_snapshot(provider, text("id"), NULL, &told.error),
-         spuff_provider_delete_snapshot_submit(provider, text("id"), NULL, on_done, &told, &refused));
+         spuff_provider_delete_snapshot_submit(provider, text("id"), NULL, on_done, &told,
+                                               &refused));
     tell_done(&told);
 }
 
@@ -244,15 +272,18 @@ static void play_snapshot(void) {
     spuff_cancel *cancel = deadline();
     struct told told;
     CALL(&told,
-         spuff_provider_create_snapshot(provider, text("id"), text("name"), cancel, NULL, &told.snapshot, &told.error),
-         spuff_provider_create_snapshot_submit(provider, text("id"), text("name"), cancel, NULL, on_snapshot, &told, &refused));
+         spuff_provider_create_snapshot(provider, text("id"), text("name"), cancel, NULL,
+                                        &told.snapshot, &told.error),
+         spuff_provider_create_snapshot_submit(provider, text("id"), text("name"), cancel, NULL,
+                                               on_snapshot, &told, &refused));
     spuff_cancel_free(&cancel);
     note(spuff_snapshot_id(told.snapshot));
     tell_snapshot(&told);
 }
 
 static bool is_enough(const struct told *told, size_t found, long waited) {
-    return told->code != SPUFF_OK || !word("count") || found == number("count", 0) || waited >= PATIENCE_MS;
+    return told->code != SPUFF_OK || !word("count") || found == number("count", 0) ||
+           waited >= PATIENCE_MS;
 }
 
 static void play_list(const char *owner) {
@@ -260,10 +291,12 @@ static void play_list(const char *owner) {
     for (long waited = 0;; waited += 20) {
         if (owner) {
             begin(&told);
-            told.code = spuff_provider_list_owned(provider, owner, NULL, &told.instances, &told.error);
+            told.code =
+                spuff_provider_list_owned(provider, owner, NULL, &told.instances, &told.error);
         } else {
             CALL(&told, spuff_provider_list_instances(provider, NULL, &told.instances, &told.error),
-                 spuff_provider_list_instances_submit(provider, NULL, on_instances, &told, &refused));
+                 spuff_provider_list_instances_submit(provider, NULL, on_instances, &told,
+                                                      &refused));
         }
         if (is_enough(&told, spuff_instances_count(told.instances), waited)) break;
         end(&told);
@@ -274,7 +307,8 @@ static void play_list(const char *owner) {
     } else {
         const size_t count = spuff_instances_count(told.instances);
         char(*lines)[TEXT] = room(count);
-        for (size_t at = 0; at < count; at++) show_instance(lines[at], spuff_instances_get(told.instances, at), false);
+        for (size_t at = 0; at < count; at++)
+            show_instance(lines[at], spuff_instances_get(told.instances, at), false);
         tell_lines(lines, count);
     }
     end(&told);
@@ -285,10 +319,12 @@ static void play_list_snapshots(bool labelled) {
     for (long waited = 0;; waited += 20) {
         if (labelled) {
             begin(&told);
-            told.code = spuff_provider_list_labelled_snapshots(provider, NULL, &told.snapshots, &told.error);
+            told.code = spuff_provider_list_labelled_snapshots(provider, NULL, &told.snapshots,
+                                                               &told.error);
         } else {
             CALL(&told, spuff_provider_list_snapshots(provider, NULL, &told.snapshots, &told.error),
-                 spuff_provider_list_snapshots_submit(provider, NULL, on_snapshots, &told, &refused));
+                 spuff_provider_list_snapshots_submit(provider, NULL, on_snapshots, &told,
+                                                      &refused));
         }
         if (is_enough(&told, spuff_snapshots_count(told.snapshots), waited)) break;
         end(&told);
@@ -299,7 +335,8 @@ static void play_list_snapshots(bool labelled) {
     } else {
         const size_t count = spuff_snapshots_count(told.snapshots);
         char(*lines)[TEXT] = room(count);
-        for (size_t at = 0; at < count; at++) show_snapshot(lines[at], spuff_snapshots_get(told.snapshots, at), labelled);
+        for (size_t at = 0; at < count; at++)
+            show_snapshot(lines[at], spuff_snapshots_get(told.snapshots, at), labelled);
         tell_lines(lines, count);
     }
     end(&told);
@@ -308,13 +345,18 @@ static void play_list_snapshots(bool labelled) {
 static void play_resolve(bool snapshot) {
     struct told told;
     if (snapshot) {
-        CALL(&told, spuff_provider_resolve_snapshot(provider, text("key"), NULL, &told.snapshot, &told.error),
-             spuff_provider_resolve_snapshot_submit(provider, text("key"), NULL, on_snapshot, &told, &refused));
+        CALL(&told,
+             spuff_provider_resolve_snapshot(provider, text("key"), NULL, &told.snapshot,
+                                             &told.error),
+             spuff_provider_resolve_snapshot_submit(provider, text("key"), NULL, on_snapshot, &told,
+                                                    &refused));
         note(spuff_snapshot_id(told.snapshot));
         tell_snapshot(&told);
     } else {
-        CALL(&told, spuff_provider_resolve(provider, text("key"), NULL, &told.instance, &told.error),
-             spuff_provider_resolve_submit(provider, text("key"), NULL, on_instance, &told, &refused));
+        CALL(&told,
+             spuff_provider_resolve(provider, text("key"), NULL, &told.instance, &told.error),
+             spuff_provider_resolve_submit(provider, text("key"), NULL, on_instance, &told,
+                                           &refused));
         note(spuff_instance_id(told.instance));
         tell_instance(&told, false);
     }
@@ -333,14 +375,17 @@ static void play_set_labels(void) {
     }
     struct told told;
     begin(&told);
-    told.code = spuff_provider_set_labels(provider, text("id"), keys, values, count, NULL, &told.error);
+    told.code =
+        spuff_provider_set_labels(provider, text("id"), keys, values, count, NULL, &told.error);
     tell_done(&told);
 }
 
 static void play_renew(void) {
     int64_t end_ms = 0;
     spuff_error *error = NULL;
-    if (spuff_provider_renew(provider, text("id"), number("ttl", 0), NULL, &end_ms, &error) == SPUFF_OK)
+    const spuff_code code = spuff_provider_renew(provider, text("id"), number("ttl", 0), NULL,
+                                                 &end_ms, &error);
+    if (code == SPUFF_OK)
         printf("ok later=%s\n", end_ms / 1000 > (int64_t)time(NULL) ? "true" : "false");
     else show_error(error);
     spuff_error_free(&error);
@@ -375,10 +420,10 @@ static void play_reap(void) {
         for (size_t at = 0; at < count; at++) {
             const char *owner = spuff_reaped_owner(told.reaped, at);
             const spuff_error *error = spuff_reaped_error(told.reaped, at);
-            snprintf(lines[at], TEXT, "%s id=%s owner=%s gone=%s%s%s", spuff_reaped_kind(told.reaped, at),
-                     show_id(spuff_reaped_id(told.reaped, at)), owner ? owner : "-",
-                     spuff_reaped_is_gone(told.reaped, at) ? "true" : "false", error ? " error=" : "",
-                     error ? spuff_code_name(spuff_error_code(error)) : "");
+            snprintf(lines[at], TEXT, "%s id=%s owner=%s gone=%s%s%s",
+                     spuff_reaped_kind(told.reaped, at), show_id(spuff_reaped_id(told.reaped, at)),
+                     owner ? owner : "-", spuff_reaped_is_gone(told.reaped, at) ? "true" : "false",
+                     error ? " error=" : "", error ? spuff_code_name(spuff_error_code(error)) : "");
         }
         tell_lines(lines, count);
     }
@@ -399,8 +444,8 @@ static void play_truth(void) {
     must(spuff_cloud_instances(cloud, &instances, &error), error);
     must(spuff_cloud_snapshots(cloud, &snapshots, &error), error);
     must(spuff_cloud_leaks(cloud, &leaks, &error), error);
-    printf("ok instances=%zu snapshots=%zu leaks=%zu\n", counted(instances, false), counted(snapshots, true),
-           counted(leaks, true));
+    printf("ok instances=%zu snapshots=%zu leaks=%zu\n", counted(instances, false),
+           counted(snapshots, true), counted(leaks, true));
 }
 
 static void play_settled(void) {
@@ -429,7 +474,8 @@ static void play(char *line) {
     }
     printf("%s: ", step);
     if (strcmp(step, "connect") == 0) play_connect();
-    else if (strcmp(step, "create") == 0 && word("at_once")) play_create_at_once(number("at_once", 1));
+    else if (strcmp(step, "create") == 0 && word("at_once"))
+        play_create_at_once(number("at_once", 1));
     else if (strcmp(step, "create") == 0) play_create(false);
     else if (strcmp(step, "create_fleet") == 0) play_create_fleet();
     else if (strcmp(step, "create_and_wait") == 0) play_create(true);
@@ -449,7 +495,8 @@ static void play(char *line) {
     else if (strcmp(step, "renew") == 0) play_renew();
     else if (strcmp(step, "ssh_keys") == 0) play_ssh_keys();
     else if (strcmp(step, "reap") == 0) play_reap();
-    else if (strcmp(step, "supports_snapshots") == 0) printf("ok %s\n", spuff_provider_supports_snapshots(provider) ? "true" : "false");
+    else if (strcmp(step, "supports_snapshots") == 0)
+        printf("ok %s\n", spuff_provider_supports_snapshots(provider) ? "true" : "false");
     else if (strcmp(step, "settled") == 0) play_settled();
     else if (strcmp(step, "truth") == 0) play_truth();
     else give_up("there is no such step");

@@ -12,11 +12,13 @@
  *     spuff_code code = spuff_registry_from_env(registry, "hetzner", &provider, &error);
  *     if (code == SPUFF_OK) code = spuff_request_new("web-1", "fsn1", "cx22", &request, &error);
  *     if (code == SPUFF_OK) {
- *         code = spuff_provider_create_and_wait(provider, request, SPUFF_ON_FAILURE_DESTROY, NULL, NULL, &machine, &error);
+ *         code = spuff_provider_create_and_wait(provider, request, SPUFF_ON_FAILURE_DESTROY, NULL,
+ *                                               NULL, &machine, &error);
  *     }
  *     if (code == SPUFF_OK) {
  *         printf("%s is at %s\n", spuff_instance_id(machine), spuff_instance_ip(machine));
- *         code = spuff_provider_destroy_instance(provider, spuff_instance_id(machine), NULL, &error);
+ *         code = spuff_provider_destroy_instance(provider, spuff_instance_id(machine), NULL,
+ *                                                &error);
  *     }
  *     if (code != SPUFF_OK) fprintf(stderr, "%s\n", spuff_error_text(error));
  *     spuff_error_free(&error), spuff_instance_free(&machine), spuff_request_free(&request);
@@ -33,12 +35,12 @@
  * - `spuff_progress` and `spuff_observer`: what a call sees on its way, and who is told
  * - `spuff_snapshot` and `spuff_snapshots`
  * - `spuff_strings`: a list of strings
- * - The operations that call back: each returns at once, and its callback is called once with the
+ * - The operations that call back: each returns at once, and its callback is called once
  * - The operations on many instances, in their two forms
  * - `spuff_outcomes`: the outcomes of an operation on many instances
  * - `spuff_reap` and `spuff_reaped`: destroying what is expired, old, or of an owner
  * - `spuff_price`: the hourly price of an instance
- * - `spuff_placement`: the candidates for an instance, the best first, and a price ceiling
+ * - `spuff_placement`: the candidates for an instance, best first, and a price ceiling
  * - `spuff_placed`: a placed instance
  * - `spuff_attempts`: the outcome of each candidate that was tried
  * - Prices and placements: the operations in their two forms
@@ -49,24 +51,31 @@
  * - `spuff_report`: whether a provider satisfies the contract
  *
  * Conventions
- * - Functions that can fail return a spuff_code, SPUFF_OK being 0, and put a spuff_error in *error when `error` is not NULL.
- *   What they make is put in *out, which is NULL after a failure. What stood in *out and *error before is overwritten and not
- *   freed: free it first, and give a variable that still holds something to no other call.
- * - Any pointer may be NULL. One that is needed then gives SPUFF_INVALID_CONFIG with the argument's name in
- *   spuff_error_field; a getter gives NULL, 0 or false.
- * - Text is UTF-8 and ends with NUL; text that is given is copied. Text that a getter gives is borrowed from its handle.
- * - Handles are opaque and have one owner, said at their type. A free function takes the address of the handle and sets it to
- *   NULL, so that freeing twice is harmless.
- * - A list of handles is a `const spuff_request *const *`: an array of `spuff_request *` needs a cast in C.
- * - `user_data` is given to its callback as it came, on any thread. It must live: of a call that was submitted, until its
- *   callback is called, the last time that anything of that call is; of an observer of a call that blocks, until that returns; of
- *   the log and of a notice, until these are ended; of a table, until its `drop` is called.
- * - A callback must return: an exception of C++ or a longjmp that leaves it is undefined. It may block, call spuff, and free
- *   handles, also the one that it is about, unless its type says otherwise.
- * - Threads that spuff starts keep the program's signals away, and a write to a closed connection makes no SIGPIPE on Linux and
- *   Apple's systems, whatever the program does with that signal. They end with the process: see spuff_settled.
- * - Functions may be called from any thread, unless their type says otherwise; a handle must not be freed or changed while
- *   another thread uses it, unless its type says that it may. No panic crosses into C: it is SPUFF_INTERNAL.
+ * - Functions that can fail return a spuff_code, SPUFF_OK being 0, and put a spuff_error in *error
+ *   when `error` is not NULL. What they make is put in *out, which is NULL after a failure. What
+ *   stood in *out and *error before is overwritten and not freed: free it first, and give a
+ *   variable that still holds something to no other call.
+ * - Any pointer may be NULL. One that is needed then gives SPUFF_INVALID_CONFIG with the argument's
+ *   name in spuff_error_field; a getter gives NULL, 0 or false.
+ * - Text is UTF-8 and ends with NUL; text that is given is copied. Text that a getter gives is
+ *   borrowed from its handle.
+ * - Handles are opaque and have one owner, said at their type. A free function takes the address of
+ *   the handle and sets it to NULL, so that freeing twice is harmless.
+ * - A list of handles is a `const spuff_request *const *`: an array of `spuff_request *` needs a
+ *   cast in C.
+ * - `user_data` is given to its callback as it came, on any thread. It must live: of a call that
+ *   was submitted, until its callback is called, the last time that anything of that call is; of an
+ *   observer of a call that blocks, until that returns; of the log and of a notice, until these are
+ *   ended; of a table, until its `drop` is called.
+ * - A callback must return: an exception of C++ or a longjmp that leaves it is undefined. It may
+ *   block, call spuff, and free handles, also the one that it is about, unless its type says
+ *   otherwise.
+ * - Threads that spuff starts keep the program's signals away, and a write to a closed connection
+ *   makes no SIGPIPE on Linux and Apple's systems, whatever the program does with that signal. They
+ *   end with the process: see spuff_settled.
+ * - Functions may be called from any thread, unless their type says otherwise; a handle must not be
+ *   freed or changed while another thread uses it, unless its type says that it may. No panic
+ *   crosses into C: it is SPUFF_INTERNAL.
  * - A child of fork() must not use what its parent has made.
  *
  * What is here comes in the order of its use, in sections whose headings begin with four dashes.
@@ -322,7 +331,8 @@ size_t spuff_description_option_count(const struct spuff_description *descriptio
 /// The name of an option: `token`, `endpoint`, `region`, `ca_file`, or one for
 /// spuff_config_set_option. NULL past the end.
 SPUFF_EXPORTED
-const char *spuff_description_option_name(const struct spuff_description *description, size_t index);
+const char *spuff_description_option_name(const struct spuff_description *description,
+                                          size_t index);
 
 /// What that option means, with its default. NULL past the end.
 SPUFF_EXPORTED
@@ -330,7 +340,8 @@ const char *spuff_description_option_doc(const struct spuff_description *descrip
 
 /// Whether the provider cannot work without that option. false past the end.
 SPUFF_EXPORTED
-bool spuff_description_option_is_required(const struct spuff_description *description, size_t index);
+bool spuff_description_option_is_required(const struct spuff_description *description,
+                                          size_t index);
 
 /// Whether the value of that option must not be shown. false past the end.
 SPUFF_EXPORTED
@@ -339,7 +350,9 @@ bool spuff_description_option_is_secret(const struct spuff_description *descript
 /// One of the environment variables that this option is read from, the first that is set. NULL past
 /// the end.
 SPUFF_EXPORTED
-const char *spuff_description_option_env(const struct spuff_description *description, size_t index, size_t variable);
+const char *spuff_description_option_env(const struct spuff_description *description,
+                                         size_t index,
+                                         size_t variable);
 
 /* ---- `spuff_config`: how to reach a provider ---- */
 
@@ -362,21 +375,29 @@ void spuff_config_free(struct spuff_config **config);
 /// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not
 /// UTF-8.
 SPUFF_EXPORTED
-spuff_code spuff_config_set_token(struct spuff_config *config, const char *token, struct spuff_error **error);
+spuff_code spuff_config_set_token(struct spuff_config *config,
+                                  const char *token,
+                                  struct spuff_error **error);
 
 /// Sets the base URL of the API: https, or http on a loopback address. For `docker` it is the
 /// engine's address, such as unix:///var/run/docker.sock.
 SPUFF_EXPORTED
-spuff_code spuff_config_set_endpoint(struct spuff_config *config, const char *endpoint, struct spuff_error **error);
+spuff_code spuff_config_set_endpoint(struct spuff_config *config,
+                                     const char *endpoint,
+                                     struct spuff_error **error);
 
 /// Sets the region that is used for requests that name none.
 SPUFF_EXPORTED
-spuff_code spuff_config_set_region(struct spuff_config *config, const char *region, struct spuff_error **error);
+spuff_code spuff_config_set_region(struct spuff_config *config,
+                                   const char *region,
+                                   struct spuff_error **error);
 
 /// Sets the path of a PEM file with certificate authorities to trust in addition to those of the
 /// platform.
 SPUFF_EXPORTED
-spuff_code spuff_config_set_ca_file(struct spuff_config *config, const char *path, struct spuff_error **error);
+spuff_code spuff_config_set_ca_file(struct spuff_config *config,
+                                    const char *path,
+                                    struct spuff_error **error);
 
 /// Sets an option that only this provider knows; spuff_registry_describe lists them.
 SPUFF_EXPORTED
@@ -475,11 +496,15 @@ void spuff_request_free(struct spuff_request **request);
 
 /// Sets what it boots from: `ubuntu:24.04`, `debian:12`, `snapshot:ID`, or the provider's own id.
 SPUFF_EXPORTED
-spuff_code spuff_request_set_image(struct spuff_request *request, const char *image, struct spuff_error **error);
+spuff_code spuff_request_set_image(struct spuff_request *request,
+                                   const char *image,
+                                   struct spuff_error **error);
 
 /// Sets a cloud-init document or script, as plain text.
 SPUFF_EXPORTED
-spuff_code spuff_request_set_user_data(struct spuff_request *request, const char *user_data, struct spuff_error **error);
+spuff_code spuff_request_set_user_data(struct spuff_request *request,
+                                       const char *user_data,
+                                       struct spuff_error **error);
 
 /// Adds a label, or replaces its value.
 SPUFF_EXPORTED
@@ -490,25 +515,35 @@ spuff_code spuff_request_add_label(struct spuff_request *request,
 
 /// Adds an SSH key of the account, by id, name or fingerprint.
 SPUFF_EXPORTED
-spuff_code spuff_request_add_ssh_key(struct spuff_request *request, const char *key, struct spuff_error **error);
+spuff_code spuff_request_add_ssh_key(struct spuff_request *request,
+                                     const char *key,
+                                     struct spuff_error **error);
 
 /// Sets the idempotency key: the same request under the same key, also from another process,
 /// returns the same instance.
 SPUFF_EXPORTED
-spuff_code spuff_request_set_idempotency_key(struct spuff_request *request, const char *key, struct spuff_error **error);
+spuff_code spuff_request_set_idempotency_key(struct spuff_request *request,
+                                             const char *key,
+                                             struct spuff_error **error);
 
 /// Sets the owner: 1 to 63 letters, digits, `-`, `_` and `.`.
 SPUFF_EXPORTED
-spuff_code spuff_request_set_owner(struct spuff_request *request, const char *owner, struct spuff_error **error);
+spuff_code spuff_request_set_owner(struct spuff_request *request,
+                                   const char *owner,
+                                   struct spuff_error **error);
 
 /// Sets for how many seconds, from its create, it is leased: after that spuff_provider_reap
 /// destroys it.
 SPUFF_EXPORTED
-spuff_code spuff_request_set_ttl_seconds(struct spuff_request *request, uint64_t seconds, struct spuff_error **error);
+spuff_code spuff_request_set_ttl_seconds(struct spuff_request *request,
+                                         uint64_t seconds,
+                                         struct spuff_error **error);
 
 /// Sets what happens to the instance when its create is cancelled: one of spuff_on_cancel.
 SPUFF_EXPORTED
-spuff_code spuff_request_set_on_cancel(struct spuff_request *request, int32_t on_cancel, struct spuff_error **error);
+spuff_code spuff_request_set_on_cancel(struct spuff_request *request,
+                                       int32_t on_cancel,
+                                       struct spuff_error **error);
 
 /// The name. Lives until the request is changed or freed, as what the other getters give. NULL for
 /// NULL, as there.
@@ -932,7 +967,9 @@ bool spuff_instance_address_is_public(const struct spuff_instance *instance, siz
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
 /// for an empty id.
 SPUFF_EXPORTED
-spuff_code spuff_instance_new(const char *id, struct spuff_instance **out, struct spuff_error **error);
+spuff_code spuff_instance_new(const char *id,
+                              struct spuff_instance **out,
+                              struct spuff_error **error);
 
 /// Sets the name, the region and the size of an instance's handle.
 SPUFF_EXPORTED
@@ -945,18 +982,24 @@ spuff_code spuff_instance_describe(struct spuff_instance *instance,
 /// Sets the state of an instance's handle by a word: `new`, `active`, `running`, `off`, `stopped`,
 /// `archive` …; one that is not known is kept as it is.
 SPUFF_EXPORTED
-spuff_code spuff_instance_set_status(struct spuff_instance *instance, const char *word, struct spuff_error **error);
+spuff_code spuff_instance_set_status(struct spuff_instance *instance,
+                                     const char *word,
+                                     struct spuff_error **error);
 
 /// Sets when the instance was created, in milliseconds since 1970 (UTC).
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for a time beyond 262,000 years.
 SPUFF_EXPORTED
-spuff_code spuff_instance_set_created_at_ms(struct spuff_instance *instance, int64_t unix_ms, struct spuff_error **error);
+spuff_code spuff_instance_set_created_at_ms(struct spuff_instance *instance,
+                                            int64_t unix_ms,
+                                            struct spuff_error **error);
 
 /// Sets whether a create returned an existing instance that its idempotency key had made before: a
 /// rollback does not destroy it. false by default.
 SPUFF_EXPORTED
-spuff_code spuff_instance_set_adopted(struct spuff_instance *instance, bool adopted, struct spuff_error **error);
+spuff_code spuff_instance_set_adopted(struct spuff_instance *instance,
+                                      bool adopted,
+                                      struct spuff_error **error);
 
 /// Adds a label to an instance's handle.
 SPUFF_EXPORTED
@@ -986,7 +1029,8 @@ size_t spuff_instances_count(const struct spuff_instances *instances);
 
 /// One of them, which the list owns. NULL past the end.
 SPUFF_EXPORTED
-const struct spuff_instance *spuff_instances_get(const struct spuff_instances *instances, size_t index);
+const struct spuff_instance *spuff_instances_get(const struct spuff_instances *instances,
+                                                 size_t index);
 
 /// Adds an instance to a list that a provider written in C was given to fill, and sets *instance to
 /// NULL: the list owns it.
@@ -1139,7 +1183,10 @@ const char *spuff_code_advice(int32_t code);
 /// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a number that is no
 /// code.
 SPUFF_EXPORTED
-spuff_code spuff_error_new(int32_t code, const char *message, struct spuff_error **out, struct spuff_error **error);
+spuff_code spuff_error_new(int32_t code,
+                           const char *message,
+                           struct spuff_error **out,
+                           struct spuff_error **error);
 
 /// Sets a text field of an error of the caller's: `provider`, `cloud_code`, `request_id`,
 /// `resource_type`, `resource_id`, `field`, `feature`, `operation`, `key`, `name` or `instance_id`,
@@ -1345,13 +1392,18 @@ const char *spuff_snapshot_label_value(const struct spuff_snapshot *snapshot, si
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
 /// for an empty id.
 SPUFF_EXPORTED
-spuff_code spuff_snapshot_new(const char *id, const char *name, struct spuff_snapshot **out, struct spuff_error **error);
+spuff_code spuff_snapshot_new(const char *id,
+                              const char *name,
+                              struct spuff_snapshot **out,
+                              struct spuff_error **error);
 
 /// Sets when a snapshot was created, in milliseconds since 1970 (UTC).
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for a time beyond 262,000 years.
 SPUFF_EXPORTED
-spuff_code spuff_snapshot_set_created_at_ms(struct spuff_snapshot *snapshot, int64_t unix_ms, struct spuff_error **error);
+spuff_code spuff_snapshot_set_created_at_ms(struct spuff_snapshot *snapshot,
+                                            int64_t unix_ms,
+                                            struct spuff_error **error);
 
 /// Adds a label to a snapshot's handle.
 SPUFF_EXPORTED
@@ -1371,7 +1423,8 @@ size_t spuff_snapshots_count(const struct spuff_snapshots *snapshots);
 
 /// One of them, which the list owns. NULL past the end.
 SPUFF_EXPORTED
-const struct spuff_snapshot *spuff_snapshots_get(const struct spuff_snapshots *snapshots, size_t index);
+const struct spuff_snapshot *spuff_snapshots_get(const struct spuff_snapshots *snapshots,
+                                                 size_t index);
 
 /// Adds a snapshot to a list that a provider written in C was given to fill, and sets *snapshot to
 /// NULL: the list owns it.
@@ -1404,9 +1457,11 @@ const char *spuff_strings_get(const struct spuff_strings *strings, size_t index)
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, and for text that is not UTF-8.
 SPUFF_EXPORTED
-spuff_code spuff_strings_push(struct spuff_strings *strings, const char *value, struct spuff_error **error);
+spuff_code spuff_strings_push(struct spuff_strings *strings,
+                              const char *value,
+                              struct spuff_error **error);
 
-/* ---- The operations that call back: each returns at once, and its callback is called once with the ---- */
+/* ---- The operations that call back: each returns at once, and its callback is called once ---- */
 
 /// Called with an instance, which the callback owns: NULL if there is none. All else as
 /// spuff_done_callback.
@@ -1439,7 +1494,10 @@ typedef void (*spuff_snapshots_callback)(void *user_data,
                                          struct spuff_error *error);
 
 /// Called with what was reaped, which the callback owns. All else as spuff_done_callback.
-typedef void (*spuff_reaped_callback)(void *user_data, spuff_code code, struct spuff_reaped *reaped, struct spuff_error *error);
+typedef void (*spuff_reaped_callback)(void *user_data,
+                                      spuff_code code,
+                                      struct spuff_reaped *reaped,
+                                      struct spuff_error *error);
 
 /// Called with strings, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_strings_callback)(void *user_data,
@@ -1448,11 +1506,17 @@ typedef void (*spuff_strings_callback)(void *user_data,
                                        struct spuff_error *error);
 
 /// Called with a price, which the callback owns. All else as spuff_done_callback.
-typedef void (*spuff_price_callback)(void *user_data, spuff_code code, struct spuff_price *price, struct spuff_error *error);
+typedef void (*spuff_price_callback)(void *user_data,
+                                     spuff_code code,
+                                     struct spuff_price *price,
+                                     struct spuff_error *error);
 
 /// Called with a time, in milliseconds since 1970 (UTC); -1 if there is none. All else as
 /// spuff_done_callback.
-typedef void (*spuff_time_callback)(void *user_data, spuff_code code, int64_t unix_ms, struct spuff_error *error);
+typedef void (*spuff_time_callback)(void *user_data,
+                                    spuff_code code,
+                                    int64_t unix_ms,
+                                    struct spuff_error *error);
 
 /// As spuff_provider_create_instance; `callback` gets the outcome.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -1787,12 +1851,14 @@ size_t spuff_outcomes_count(const struct spuff_outcomes *outcomes);
 /// The instance of one of them, which the outcomes own. NULL where there is an error, of
 /// spuff_provider_destroy_instances, and past the end.
 SPUFF_EXPORTED
-const struct spuff_instance *spuff_outcomes_instance(const struct spuff_outcomes *outcomes, size_t index);
+const struct spuff_instance *spuff_outcomes_instance(const struct spuff_outcomes *outcomes,
+                                                     size_t index);
 
 /// Of spuff_place_instances, where that instance is made, and what was tried before; the outcomes
 /// own it. NULL where there is an error, of other operations, and past the end.
 SPUFF_EXPORTED
-const struct spuff_placed *spuff_outcomes_placed(const struct spuff_outcomes *outcomes, size_t index);
+const struct spuff_placed *spuff_outcomes_placed(const struct spuff_outcomes *outcomes,
+                                                 size_t index);
 
 /// Why one of them has failed, which the outcomes own. NULL where it has not, and past the end.
 SPUFF_EXPORTED
@@ -1826,19 +1892,27 @@ spuff_code spuff_reap_set_expired(struct spuff_reap *reap, struct spuff_error **
 
 /// Only resources that are older than this, leased or not.
 SPUFF_EXPORTED
-spuff_code spuff_reap_set_older_than_seconds(struct spuff_reap *reap, uint64_t seconds, struct spuff_error **error);
+spuff_code spuff_reap_set_older_than_seconds(struct spuff_reap *reap,
+                                             uint64_t seconds,
+                                             struct spuff_error **error);
 
 /// Only resources of an owner.
 SPUFF_EXPORTED
-spuff_code spuff_reap_set_owner(struct spuff_reap *reap, const char *owner, struct spuff_error **error);
+spuff_code spuff_reap_set_owner(struct spuff_reap *reap,
+                                const char *owner,
+                                struct spuff_error **error);
 
 /// Only reports what would be destroyed.
 SPUFF_EXPORTED
-spuff_code spuff_reap_set_dry_run(struct spuff_reap *reap, bool dry_run, struct spuff_error **error);
+spuff_code spuff_reap_set_dry_run(struct spuff_reap *reap,
+                                  bool dry_run,
+                                  struct spuff_error **error);
 
 /// How long to wait for the confirmation that what was destroyed is gone; five minutes by default.
 SPUFF_EXPORTED
-spuff_code spuff_reap_set_confirm_within_ms(struct spuff_reap *reap, uint64_t limit_ms, struct spuff_error **error);
+spuff_code spuff_reap_set_confirm_within_ms(struct spuff_reap *reap,
+                                            uint64_t limit_ms,
+                                            struct spuff_error **error);
 
 /// Frees the results and sets *reaped to NULL. NULL, or a pointer to NULL, is fine: twice is
 /// harmless.
@@ -1912,7 +1986,7 @@ const char *spuff_price_text(const struct spuff_price *price);
 SPUFF_EXPORTED
 bool spuff_price_is_listed(const struct spuff_price *price);
 
-/* ---- `spuff_placement`: the candidates for an instance, the best first, and a price ceiling ---- */
+/* ---- `spuff_placement`: the candidates for an instance, best first, and a price ceiling ---- */
 
 /// An ordered list of places where an instance may be made, and what it may cost. Owned by the
 /// caller that made it, freed with spuff_placement_free; a call copies it. One thread at a time may
@@ -1948,11 +2022,15 @@ spuff_code spuff_placement_add(struct spuff_placement *placement,
 /// Sets the most that an hour may cost, such as `0.01 EUR`. Every price must be in that currency:
 /// none is converted.
 SPUFF_EXPORTED
-spuff_code spuff_placement_set_max_price(struct spuff_placement *placement, const char *price, struct spuff_error **error);
+spuff_code spuff_placement_set_max_price(struct spuff_placement *placement,
+                                         const char *price,
+                                         struct spuff_error **error);
 
 /// Sets whether a candidate whose price is unknown is tried under a ceiling; not by default.
 SPUFF_EXPORTED
-spuff_code spuff_placement_set_allow_unknown_price(struct spuff_placement *placement, bool allow, struct spuff_error **error);
+spuff_code spuff_placement_set_allow_unknown_price(struct spuff_placement *placement,
+                                                   bool allow,
+                                                   struct spuff_error **error);
 
 /* ---- `spuff_placed`: a placed instance ---- */
 
@@ -2064,7 +2142,10 @@ const char *spuff_attempts_text(const struct spuff_attempts *attempts, size_t in
 /* ---- Prices and placements: the operations in their two forms ---- */
 
 /// Called with a placed instance, which the callback owns. All else as spuff_done_callback.
-typedef void (*spuff_placed_callback)(void *user_data, spuff_code code, struct spuff_placed *placed, struct spuff_error *error);
+typedef void (*spuff_placed_callback)(void *user_data,
+                                      spuff_code code,
+                                      struct spuff_placed *placed,
+                                      struct spuff_error *error);
 
 /// Returns the hourly price of an instance of that size in that region (empty: the provider's
 /// default, else the dearest), by the cloud's own list, without tax: the instance alone, without a
@@ -2175,7 +2256,10 @@ typedef int32_t spuff_log_level;
 /// Called with a line: its level, the module that logs, and the message with its fields, all of
 /// which live as long as the call. It is called on any thread, in the middle of what is logged: it
 /// must be quick, and must not call spuff's operations.
-typedef void (*spuff_log_callback)(void *user_data, spuff_log_level level, const char *target, const char *message);
+typedef void (*spuff_log_callback)(void *user_data,
+                                   spuff_log_level level,
+                                   const char *target,
+                                   const char *message);
 
 /// Gives the log from now on, of `level` (one of spuff_log_level) and what is more important, to
 /// `callback` in place of the one before; NULL ends it. While nothing listens, the log costs
@@ -2188,7 +2272,10 @@ typedef void (*spuff_log_callback)(void *user_data, spuff_log_level level, const
 /// Errors: SPUFF_INVALID_CONFIG for a number that is no level; SPUFF_CONFLICT in a Rust program
 /// that listens to the same log by itself.
 SPUFF_EXPORTED
-spuff_code spuff_log_listen(int32_t level, spuff_log_callback callback, void *user_data, struct spuff_error **error);
+spuff_code spuff_log_listen(int32_t level,
+                            spuff_log_callback callback,
+                            void *user_data,
+                            struct spuff_error **error);
 
 /* ---- What this library is: its version and what is built into it ---- */
 
@@ -2234,7 +2321,10 @@ struct spuff_provider_vtable {
     /// The values of labels are not kept.
     bool drops_labels;
     /// Makes a provider from a configuration, in *self. NULL: there is one, `user_data`.
-    int32_t (*connect)(void *user_data, const struct spuff_config *config, void **self_, struct spuff_error **error);
+    int32_t (*connect)(void *user_data,
+                       const struct spuff_config *config,
+                       void **self_,
+                       struct spuff_error **error);
     /// Ends what `connect` has made. May be NULL.
     void (*disconnect)(void *self_);
     /// Creates an instance. One that its idempotency key had made before is set as adopted, by
@@ -2245,7 +2335,10 @@ struct spuff_provider_vtable {
                                struct spuff_instance **out,
                                struct spuff_error **error);
     /// Destroys an instance; one that is gone is SPUFF_OK.
-    int32_t (*destroy_instance)(void *self_, const char *id, const struct spuff_cancel *cancel, struct spuff_error **error);
+    int32_t (*destroy_instance)(void *self_,
+                                const char *id,
+                                const struct spuff_cancel *cancel,
+                                struct spuff_error **error);
     /// Returns an instance; one that does not exist is SPUFF_OK, with *out left NULL.
     int32_t (*get_instance)(void *self_,
                             const char *id,
@@ -2279,7 +2372,10 @@ struct spuff_provider_vtable {
                               struct spuff_snapshots *list,
                               struct spuff_error **error);
     /// Deletes a snapshot; one that is gone is SPUFF_OK.
-    int32_t (*delete_snapshot)(void *self_, const char *id, const struct spuff_cancel *cancel, struct spuff_error **error);
+    int32_t (*delete_snapshot)(void *self_,
+                               const char *id,
+                               const struct spuff_cancel *cancel,
+                               struct spuff_error **error);
     /// Finds the instance that was made under a key.
     int32_t (*resolve)(void *self_,
                        const char *key,
@@ -2366,7 +2462,9 @@ struct spuff_cloud_options {
 /// Errors: SPUFF_INVALID_CONFIG for options that cannot be; SPUFF_OTHER when the port is taken, or
 /// no socket can be had.
 SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_cloud_start(const struct spuff_cloud_options *options, struct spuff_cloud **out, struct spuff_error **error);
+spuff_code spuff_cloud_start(const struct spuff_cloud_options *options,
+                             struct spuff_cloud **out,
+                             struct spuff_error **error);
 
 /// Ends the clouds and sets *cloud to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
@@ -2391,7 +2489,9 @@ spuff_code spuff_cloud_config(const struct spuff_cloud *cloud,
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
-spuff_code spuff_cloud_environment(const struct spuff_cloud *cloud, struct spuff_strings **out, struct spuff_error **error);
+spuff_code spuff_cloud_environment(const struct spuff_cloud *cloud,
+                                   struct spuff_strings **out,
+                                   struct spuff_error **error);
 
 /// Injects a fault: a rule in JSON, such as
 /// `{"fault":"reply_lost","route":"create_instance","times":1}`. *id, which may be NULL, is for
@@ -2399,7 +2499,10 @@ spuff_code spuff_cloud_environment(const struct spuff_cloud *cloud, struct spuff
 ///
 /// Errors: SPUFF_INVALID_CONFIG for an invalid rule.
 SPUFF_EXPORTED
-spuff_code spuff_cloud_inject(const struct spuff_cloud *cloud, const char *rule, uint64_t *id, struct spuff_error **error);
+spuff_code spuff_cloud_inject(const struct spuff_cloud *cloud,
+                              const char *rule,
+                              uint64_t *id,
+                              struct spuff_error **error);
 
 /// How many requests a rule has affected. 0 for NULL.
 SPUFF_EXPORTED
@@ -2421,20 +2524,26 @@ uint64_t spuff_cloud_request_count(const struct spuff_cloud *cloud, const char *
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
-spuff_code spuff_cloud_instances(const struct spuff_cloud *cloud, struct spuff_resources **out, struct spuff_error **error);
+spuff_code spuff_cloud_instances(const struct spuff_cloud *cloud,
+                                 struct spuff_resources **out,
+                                 struct spuff_error **error);
 
 /// The snapshots that exist, whether or not a client can see them. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
-spuff_code spuff_cloud_snapshots(const struct spuff_cloud *cloud, struct spuff_resources **out, struct spuff_error **error);
+spuff_code spuff_cloud_snapshots(const struct spuff_cloud *cloud,
+                                 struct spuff_resources **out,
+                                 struct spuff_error **error);
 
 /// What exists, costs money, and is not being destroyed: nothing after a test that cleans up. The
 /// caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
-spuff_code spuff_cloud_leaks(const struct spuff_cloud *cloud, struct spuff_resources **out, struct spuff_error **error);
+spuff_code spuff_cloud_leaks(const struct spuff_cloud *cloud,
+                             struct spuff_resources **out,
+                             struct spuff_error **error);
 
 /// Frees what was found and sets *resources to NULL. NULL, or a pointer to NULL, is fine: twice is
 /// harmless.
@@ -2474,7 +2583,9 @@ bool spuff_resources_is_ending(const struct spuff_resources *resources, size_t i
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
-spuff_code spuff_cloud_bill(const struct spuff_cloud *cloud, struct spuff_strings **out, struct spuff_error **error);
+spuff_code spuff_cloud_bill(const struct spuff_cloud *cloud,
+                            struct spuff_strings **out,
+                            struct spuff_error **error);
 
 /* ---- `spuff_report`: whether a provider satisfies the contract ---- */
 

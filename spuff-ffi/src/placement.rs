@@ -1,4 +1,4 @@
-//! `spuff_placement`: the candidates for an instance, the best first, and a price ceiling.
+//! `spuff_placement`: the candidates for an instance, best first, and a price ceiling.
 
 use std::ffi::c_char;
 

@@ -1,5 +1,4 @@
-//! The operations that call back: each returns at once, and its callback is called once with the
-//! outcome.
+//! The operations that call back: each returns at once, and its callback is called once.
 
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;

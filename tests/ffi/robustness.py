@@ -1,7 +1,8 @@
-"""Write a C program that calls every exported function with every argument that can be wrong, one at a time and together.
+"""Write a C program that calls every exported function with every argument that can be wrong.
 
-The functions come from spuff-ffi/symbols.txt, their prototypes from include/spuff.h; factory.h makes the arguments that are
-right, and judges the answers. An export without a prototype, and an argument that nothing is known of, is an error here.
+They are wrong one at a time and together. The functions come from spuff-ffi/symbols.txt, their
+prototypes from include/spuff.h; factory.h makes the arguments that are right, and judges the
+answers. An export without a prototype, and an argument that nothing is known of, is an error here.
 """
 
 import argparse
@@ -78,22 +79,46 @@ LIMITED = {"on_failure", "on_cancel", "level", "unix_ms", "code"}
 # Calls that would wait for as long as the number says.
 PATIENT = {"spuff_cancel_wait": "without a token it waits all that time"}
 # Handles that cost a socket are shared by the calls that only read them.
-SHARED = {"attempts", "cloud", "description", "outcomes", "placed", "price", "provider", "registry", "reaped", "report", "resources"}
+SHARED = {
+    "attempts", "cloud", "description", "outcomes", "placed", "price", "provider", "registry",
+    "reaped", "report", "resources",
+}  # fmt: skip
 # Handles that another one owns, and that nobody else frees.
 BORROWED = {"attempts"}
-CHANGING = {"spuff_cloud_inject", "spuff_cloud_advance_ms", "spuff_cloud_clear_faults", "spuff_registry_register"}
+CHANGING = {
+    "spuff_cloud_inject",
+    "spuff_cloud_advance_ms",
+    "spuff_cloud_clear_faults",
+    "spuff_registry_register",
+}
 FULL = {"spuff_config_": "make_full_config()", "spuff_request_": "make_full_request()"}
 # Getters that have nothing to tell of the handles that are made here, and calls that find nothing.
-SILENT = {"spuff_error_attempts", "spuff_error_cleanup", "spuff_outcomes_error", "spuff_reaped_error", "spuff_error_supported"}
-EMPTY_HANDED = {"spuff_provider_get_instance", "spuff_provider_resolve", "spuff_provider_resolve_snapshot"}
+SILENT = {
+    "spuff_error_attempts",
+    "spuff_error_cleanup",
+    "spuff_outcomes_error",
+    "spuff_reaped_error",
+    "spuff_error_supported",
+}
+EMPTY_HANDED = {
+    "spuff_provider_get_instance",
+    "spuff_provider_resolve",
+    "spuff_provider_resolve_snapshot",
+}
 # Getters whose answer is a code.
 CODE_GETTERS = {"spuff_error_code", "spuff_attempts_code"}
 # What a getter answers where there is nothing, if it is not 0.
 NOTHING = {
-    "spuff_attempts_elapsed_ms": -1, "spuff_config_timeout_ms": -1, "spuff_error_retry_after_ms": -1, "spuff_error_elapsed_ms": -1,
-    "spuff_error_instance_exists": -1, "spuff_instance_expires_at_ms": -1, "spuff_reaped_expires_at_ms": -1,
-    "spuff_request_ttl_seconds": -1, "spuff_snapshot_created_at_ms": -1,
-}  # fmt: skip
+    "spuff_attempts_elapsed_ms": -1,
+    "spuff_config_timeout_ms": -1,
+    "spuff_error_retry_after_ms": -1,
+    "spuff_error_elapsed_ms": -1,
+    "spuff_error_instance_exists": -1,
+    "spuff_instance_expires_at_ms": -1,
+    "spuff_reaped_expires_at_ms": -1,
+    "spuff_request_ttl_seconds": -1,
+    "spuff_snapshot_created_at_ms": -1,
+}
 NUMBERS = {"size_t": 64, "uint64_t": 64, "int64_t": -64, "int32_t": -32, "bool": 1}
 VIEWS = {
     "spuff_observer": "{.progress = on_progress, .user_data = &delivered}",
@@ -102,16 +127,18 @@ VIEWS = {
     "spuff_provider_vtable": "fake_vtable(&fake)",
     "spuff_subject": '{.name = "fake", .request = asked(), .absent_id = "absent"}',
 }
-CALLBACKS = {"spuff_done_callback": "on_done", "spuff_log_callback": "on_log", "spuff_cancel_callback": "on_cancel"} | {
-    f"spuff_{made}_callback": f"on_{made}"
-    for made in [
-        "instance", "instances", "outcomes", "placed", "price", "snapshot", "snapshots", "strings", "reaped", "time",
+CALLBACKS = {
+    f"spuff_{told}_callback": f"on_{told}"
+    for told in [
+        "done", "log", "cancel", "instance", "instances", "outcomes", "placed", "price", "snapshot",
+        "snapshots", "strings", "reaped", "time",
     ]
 }  # fmt: skip
 
 
 RETURNED_NUMBERS = {*NUMBERS, "uint16_t", "spuff_attempt_outcome", "spuff_code", "spuff_status"}
-MAKERS = set(re.findall(r"\bmake_(\w+)\(void\) \{", Path(__file__).with_name("factory.h").read_text()))
+FACTORY = Path(__file__).with_name("factory.h").read_text()
+MAKERS = set(re.findall(r"\bmake_(\w+)\(void\) \{", FACTORY))
 
 
 class Unknown(Exception):
@@ -131,19 +158,25 @@ def lookup(table, function, argument):
 
 
 def prototypes(header):
-    """Every function of the header: its name, what it returns and its arguments, as (type, name)."""
-    text = re.sub(r"/\*.*?\*/|//[^\n]*|^#[^\n]*|\bSPUFF_(?:EXPORTED|MUST_USE)\b", "", header[header.index('extern "C" {') :], flags=re.S | re.M)
+    """Every function of the header: its name, what it returns, its arguments as (type, name)."""
+    declared = header[header.index('extern "C" {') :]
+    noise = r"/\*.*?\*/|//[^\n]*|^#[^\n]*|\bSPUFF_(?:EXPORTED|MUST_USE)\b"
+    text = re.sub(noise, "", declared, flags=re.S | re.M)
+    function = r"([\w\s*]+?)\b(spuff_\w+)\s*\(([^()]*)\)\s*;"
     found = {}
-    for returned, name, arguments in re.findall(r"([\w\s*]+?)\b(spuff_\w+)\s*\(([^()]*)\)\s*;", text):
-        listed = [] if arguments.strip() == "void" else [" ".join(part.split()) for part in arguments.split(",")]
+    for returned, name, arguments in re.findall(function, text):
+        listed = [] if arguments.strip() == "void" else arguments.split(",")
+        listed = [" ".join(part.split()) for part in listed]
         split = [re.fullmatch(r"(.*?)(\w+)", part).groups() for part in listed]
-        found[name] = (" ".join(returned.split()), [(kind.strip(), argument) for kind, argument in split])
+        arguments = [(kind.strip(), argument) for kind, argument in split]
+        found[name] = (" ".join(returned.split()), arguments)
     return found
 
 
 class Case:
     def __init__(self, what, at=-1, expected="ANY", field=None, number="0"):
-        self.what, self.at, self.expected, self.field, self.number = what, at, expected, field, number
+        self.what, self.at, self.expected = what, at, expected
+        self.field, self.number = field, number
 
 
 class Function:
@@ -153,12 +186,13 @@ class Function:
         self.name, self.returned, self.arguments = name, returned, arguments
         self.is_verb = returned == "spuff_code" and name not in CODE_GETTERS
         self.is_free = name.endswith("_free")
-        self.before, self.passed, self.after, self.cases = [], [], [], [Case("VALID", expected=self.good())]
+        self.before, self.passed, self.after = [], [], []
+        self.cases = [Case("VALID", expected=self.good())]
         self.out, self.error = None, None
         for at, (kind, argument) in enumerate(arguments):
             self.add(at, kind, argument)
         if self.is_verb:
-            pointers = [(kind, argument) for kind, argument in arguments if "*" in kind or kind in CALLBACKS]
+            pointers = [pair for pair in arguments if "*" in pair[0] or pair[0] in CALLBACKS]
             needed = [kind for kind, argument in pointers if not self.may_be_null(kind, argument)]
             refused = "REFUSED" if needed else "FINE"
             self.cases.append(Case("ALL_NULL", expected=refused))
@@ -168,7 +202,8 @@ class Function:
             self.cases.append(Case("ALL_NULL", expected=self.none()))
 
     def good(self):
-        return "ANY" if self.name in SILENT or not (self.is_verb or "*" in self.returned) else "FINE"
+        tells = self.is_verb or "*" in self.returned
+        return "ANY" if self.name in SILENT or not tells else "FINE"
 
     def none(self):
         return "ANY" if self.returned == "void" else "MISSING"
@@ -188,7 +223,8 @@ class Function:
         self.kind, self.at, self.argument = kind, at, argument
         handle = re.fullmatch(r"(?:const )?struct spuff_(\w+) (\*\*?)", kind)
         if kind in NUMBERS:
-            return self.add_number(right or ("20" if kind.startswith("uint64_t") else "1" if argument == "count" else "0"))
+            usual = "20" if kind.startswith("uint64_t") else "1" if argument == "count" else "0"
+            return self.add_number(right or usual)
         if kind == "const char *":
             return self.add_text(right or f'"{argument}"')
         if kind == "const char *const *":
@@ -233,14 +269,16 @@ class Function:
             expected = "ANY"
             if is_index and value == "UINT64_MAX":
                 expected = "MISSING"
-            elif self.is_verb and self.argument in LIMITED and not (self.argument == "unix_ms" and value == "(uint64_t)-1"):
-                expected = "REFUSED"
+            elif self.is_verb and self.argument in LIMITED:
+                just_before_1970 = self.argument == "unix_ms" and value == "(uint64_t)-1"
+                expected = "ANY" if just_before_1970 else "REFUSED"
             self.cases.append(Case("NUMBER", self.at, expected, self.argument, value))
 
     def add_text(self, right):
         self.passed.append(f"text_at(test, {self.at}, {right})")
         self.cases.append(self.null_case(self.at, self.kind, self.argument))
-        self.cases.append(Case("BAD_UTF8", self.at, "REFUSED" if self.is_verb else self.none(), self.argument))
+        expected = "REFUSED" if self.is_verb else self.none()
+        self.cases.append(Case("BAD_UTF8", self.at, expected, self.argument))
         self.cases += [Case("EMPTY", self.at), Case("HUGE_TEXT", self.at)]
 
     def add_texts(self, right):
@@ -254,24 +292,29 @@ class Function:
     def add_handles(self, handle):
         name = self.argument
         self.before.append(f"spuff_{handle} *own_{name} = make_{handle}();")
-        self.before.append(f"const spuff_{handle} *{name}[1] = {{is_at(test, EMPTIED, {self.at}) ? NULL : own_{name}}};")
+        element = f"is_at(test, EMPTIED, {self.at}) ? NULL : own_{name}"
+        self.before.append(f"const spuff_{handle} *{name}[1] = {{{element}}};")
         self.add_place(name)
         self.cases.append(self.null_case(self.at, self.kind, name, "EMPTIED"))
         self.after.append(f"spuff_{handle}_free(&own_{name});")
 
     def add_view(self, view):
         name = self.argument
-        self.before.append(f"struct {{ {view} view; size_t newer; }} {name} = {{.view = {VIEWS[view]}}};")
-        self.before.append(f"{name}.view.size = size_at(test, {self.at}, sizeof {name}.view, sizeof {name});")
+        members = f"{view} view; size_t newer;"
+        sizes = f"sizeof {name}.view, sizeof {name}"
+        self.before.append(f"struct {{ {members} }} {name} = {{.view = {VIEWS[view]}}};")
+        self.before.append(f"{name}.view.size = size_at(test, {self.at}, {sizes});")
         self.before.append(f"{name}.newer = is_at(test, UNKNOWN_FIELD, {self.at});")
         self.add_place(f"&{name}.view")
-        self.cases += [Case(what, self.at, "REFUSED", name) for what in ("TOO_SMALL", "TOO_LARGE", "UNKNOWN_FIELD")]
+        for what in ("TOO_SMALL", "TOO_LARGE", "UNKNOWN_FIELD"):
+            self.cases.append(Case(what, self.at, "REFUSED", name))
         self.cases.append(Case("NEWER", self.at, self.good()))
 
     def add_handle(self, handle, right):
         name, at = self.argument, self.at
         full = [maker for prefix, maker in FULL.items() if self.name.startswith(prefix)]
-        maker = right or (full[0] if full and f"make_full_{handle}()" == full[0] else f"make_{handle}()")
+        is_full = full and f"make_full_{handle}()" == full[0]
+        maker = right or (full[0] if is_full else f"make_{handle}()")
         own = not self.kind.startswith("const") or handle not in SHARED or self.name in CHANGING
         if own:
             self.before.append(f"spuff_{handle} *{name} = {maker};")
@@ -283,16 +326,22 @@ class Function:
     def add_handle_place(self, handle):
         name = self.argument
         if self.is_free or name not in ("out", "error"):
-            self.before.append(f"spuff_{handle} *{name} = test->what == EMPTIED ? NULL : make_{handle}();")
+            value = f"test->what == EMPTIED ? NULL : make_{handle}()"
+            absent = f"absent(test, {self.at})"
+            self.before.append(f"spuff_{handle} *{name} = {value};")
             if self.is_verb:
+                emptied = f"is_at(test, EMPTIED, {self.at})"
+                taken = f'code != SPUFF_OK || {name} == NULL, "%s: {name} is taken"'
                 self.before.append(f"spuff_{handle} *none = NULL;")
-                self.passed.append(f"absent(test, {self.at}) ? NULL : is_at(test, EMPTIED, {self.at}) ? &none : &{name}")
-                self.cases += [self.null_case(self.at, self.kind, name, what) for what in ("IS_NULL", "EMPTIED")]
-                self.after.append(f'CHECK(code != SPUFF_OK || {name} == NULL, "%s: {name} is taken", test->name);')
+                self.passed.append(f"{absent} ? NULL : {emptied} ? &none : &{name}")
+                for what in ("IS_NULL", "EMPTIED"):
+                    self.cases.append(self.null_case(self.at, self.kind, name, what))
+                self.after.append(f"CHECK({taken}, test->name);")
             else:
-                self.passed.append(f"absent(test, {self.at}) ? NULL : &{name}")
+                is_null = f'{absent} || {name} == NULL, "%s: {name} is NULL"'
+                self.passed.append(f"{absent} ? NULL : &{name}")
                 self.cases += [Case("IS_NULL", self.at), Case("EMPTIED", self.at)]
-                self.after.append(f'CHECK(absent(test, {self.at}) || {name} == NULL, "%s: {name} is NULL", test->name);')
+                self.after.append(f"CHECK({is_null}, test->name);")
             self.after.append(f"spuff_{handle}_free(&{name});")
             self.after.append(f"spuff_{handle}_free(&{name});")
             return
@@ -321,7 +370,8 @@ class Function:
                 lines.append(f"judge(test, code, !absent(test, {self.error}), error);")
             if self.out is not None:
                 silent = str(self.name in EMPTY_HANDED).lower()
-                lines.append(f"if (!absent(test, {self.out})) judge_out(test, code, out, {silent});")
+                judged = f"judge_out(test, code, out, {silent});"
+                lines.append(f"if (!absent(test, {self.out})) {judged}")
             if self.name.endswith("_submit"):
                 lines.append("await_delivery(code, before);")
         elif self.returned == "void":
@@ -331,7 +381,8 @@ class Function:
         elif self.returned.startswith("const struct"):
             lines.append(f"judge_pointer(test, {call});")
         elif made := re.fullmatch(r"struct spuff_(\w+) \*", self.returned):
-            lines += [f"{self.returned}made = {call};", "judge_pointer(test, made);", f"spuff_{made[1]}_free(&made);"]
+            lines.append(f"{self.returned}made = {call};")
+            lines += ["judge_pointer(test, made);", f"spuff_{made[1]}_free(&made);"]
         elif self.returned not in RETURNED_NUMBERS:
             raise Unknown(f"{self.name}: no rule for the answer {self.returned}")
         else:
@@ -346,29 +397,38 @@ class Function:
     def rows(self):
         for case in self.cases:
             argument = self.arguments[case.at][1] if case.at >= 0 else ""
-            words = " ".join(filter(None, [self.name, argument, case.what, case.number if case.what == "NUMBER" else ""]))
+            number = case.number if case.what == "NUMBER" else ""
+            words = " ".join(filter(None, [self.name, argument, case.what, number]))
             field = f'"{case.field}"' if case.field else "NULL"
-            yield f'    {{call_{self.name}, "{words}", {case.what}, {case.at}, {case.number}, {case.expected}, {field}}},\n'
+            rest = f"{case.what}, {case.at}, {case.number}, {case.expected}, {field}"
+            yield f'    {{call_{self.name}, "{words}", {rest}}},\n'
 
 
 def program(functions):
     """The whole C program."""
     borrowed = {handle: "const " for handle in BORROWED}
-    shared = "".join(f"static {borrowed.get(handle, '')}spuff_{handle} *shared_{handle};\n" for handle in sorted(SHARED))
-    make = "".join(f"    shared_{handle} = make_{handle}();\n" for handle in sorted(SHARED))
-    free = "".join(f"    spuff_{handle}_free(&shared_{handle});\n" for handle in sorted(SHARED - BORROWED))
+    handles, owned = sorted(SHARED), sorted(SHARED - BORROWED)
+    shared = "".join(
+        f"static {borrowed.get(handle, '')}spuff_{handle} *shared_{handle};\n" for handle in handles
+    )
+    make = "".join(f"    shared_{handle} = make_{handle}();\n" for handle in handles)
+    free = "".join(f"    spuff_{handle}_free(&shared_{handle});\n" for handle in owned)
     bodies = "\n".join(function.body() for function in functions)
     rows = "".join(row for function in functions for row in function.rows())
     return (
-        "/* Calls every function of the ABI with every argument that can be wrong. Made by robustness.py. */\n"
-        f'#include "factory.h"\n\n{shared}\n{bodies}\nstatic const struct test tests[] = {{\n{rows}}};\n\n'
+        "/* Calls every function of the ABI with every argument that can be wrong. "
+        "Made by robustness.py. */\n"
+        f'#include "factory.h"\n\n{shared}\n{bodies}\n'
+        f"static const struct test tests[] = {{\n{rows}}};\n\n"
         "int main(void) {\n    set_up();\n"
         f"{make}"
         "    for (size_t at = 0; at < sizeof tests / sizeof *tests; at++) {\n"
-        '        if (getenv("SPUFF_TEST_VERBOSE") != NULL) fprintf(stderr, "%s\\n", tests[at].name);\n'
+        '        if (getenv("SPUFF_TEST_VERBOSE") != NULL) '
+        'fprintf(stderr, "%s\\n", tests[at].name);\n'
         "        tests[at].call(&tests[at]);\n    }\n"
         f"{free}    tear_down();\n"
-        f'    printf("%ld calls of {len(functions)} functions\\n", calls);\n    return verdict("robustness");\n}}\n'
+        f'    printf("%ld calls of {len(functions)} functions\\n", calls);\n'
+        '    return verdict("robustness");\n}\n'
     )
 
 
@@ -380,7 +440,8 @@ def main():
     asked = options.parse_args()
     known, names = prototypes(asked.header.read_text()), asked.symbols.read_text().split()
     if missing := set(names) ^ set(known):
-        raise Unknown(f"only in the header, or only in the list of symbols: {', '.join(sorted(missing))}")
+        some = ", ".join(sorted(missing))
+        raise Unknown(f"only in the header, or only in the list of symbols: {some}")
     functions = [Function(name, *known[name]) for name in names]
     for table in (OPTIONAL, RIGHT):
         if stale := [entry for entry in table if (id(table), *entry) not in used]:

@@ -2,7 +2,8 @@
 
 target=${CARGO_TARGET_DIR:-target}
 
-# Installs Debian packages where that is possible, one caller at a time, and says what is missing where it is not.
+# Installs Debian packages where that is possible, one caller at a time, and says what is missing
+# where it is not.
 need_packages() {
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     mkdir -p "$target"

@@ -1,8 +1,10 @@
-# What the tests of the C library take long to build. To be sourced from the repository's root, after tests/lib.sh.
+# What the tests of the C library take long to build. To be sourced from the repository's root,
+# after tests/lib.sh.
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 
-# A static library with a sanitizer in it. The flag is one of nightly; the compiler is the one that is there.
+# A static library with a sanitizer in it. The flag is one of nightly; the compiler is the one that
+# is there.
 instrumented() { # sanitizer
   local flags="-Zsanitizer=$1"
   [ "$1" != thread ] || flags="$flags -Cunsafe-allow-abi-mismatch=sanitizer"

@@ -1,4 +1,5 @@
-# What builds Go programs with the library of this repository. To be sourced from its root, after tests/lib.sh.
+# What builds Go programs with the library of this repository. To be sourced from its root, after
+# tests/lib.sh.
 
 go_target=$(mkdir -p "$target/go" && cd "$target/go" && pwd)
 

@@ -37,8 +37,8 @@ spuff_members() {
     return "$spuff_result"
 }
 
-# Takes a name, uid, comment, home, shell, primary group, groups with commas, then what is so of it, and its groups each.
-# What is not given is empty.
+# Takes a name, uid, comment, home, shell, primary group, groups with commas, then what is so of it,
+# and its groups each. What is not given is empty.
 spuff_user() {
     spuff_login=$1 spuff_uid=$2 spuff_comment=$3 spuff_home=$4 spuff_shell=$5 spuff_primary=$6 spuff_groups=$7 spuff_is=" $8 "
     shift 8
@@ -79,7 +79,8 @@ spuff_useradd() {
     useradd "$@" "$spuff_login"
 }
 
-# BusyBox's, which knows no list of groups. Without a group of its own a user is in `users`, as with useradd.
+# BusyBox's, which knows no list of groups. Without a group of its own a user is in `users`, as with
+# useradd.
 spuff_adduser() {
     spuff_count=$#
     set -- "$@" -D
@@ -136,7 +137,8 @@ spuff_change_lock() {
     fi
 }
 
-# Takes a user and the rules. Where there is no sudoers file, sudo is still to be installed and brings one.
+# Takes a user and the rules. Where there is no sudoers file, sudo is still to be installed and
+# brings one.
 spuff_sudo() {
     spuff_login=$1
     shift

@@ -42,8 +42,8 @@ spuff_own() {
     chown "${1:-0:0}" "$2"
 }
 
-# Takes an absolute path, its mode, its owner, and `append` or `replace`. Makes the directories that are not there. Reads the content
-# in base64.
+# Takes an absolute path, its mode, its owner, and `append` or `replace`. Makes the directories that
+# are not there. Reads the content in base64.
 spuff_file() {
     spuff_path=$1 spuff_mode=$2 spuff_owner=$3 spuff_how=$4
     spuff_directory='' spuff_rest=${1#/}

@@ -44,7 +44,8 @@ spuff_install() {
     esac
 }
 
-# Takes names, each with a version, which may be empty. Where not all can be had, those that can are installed.
+# Takes names, each with a version, which may be empty. Where not all can be had, those that can are
+# installed.
 spuff_packages() {
     spuff_manager || return
     spuff_pairs=$(($# / 2))

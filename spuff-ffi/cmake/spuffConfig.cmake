@@ -11,7 +11,9 @@ foreach(_spuff_kind shared static)
   endif()
   find_library(
     _spuff_${_spuff_kind} "libspuff${_spuff_suffix}"
-    PATHS "${_spuff_prefix}/lib" PATH_SUFFIXES "${CMAKE_LIBRARY_ARCHITECTURE}" NO_DEFAULT_PATH NO_CACHE)
+    PATHS "${_spuff_prefix}/lib"
+    PATH_SUFFIXES "${CMAKE_LIBRARY_ARCHITECTURE}"
+    NO_DEFAULT_PATH NO_CACHE)
 endforeach()
 
 set(spuff_FOUND FALSE)
@@ -20,7 +22,9 @@ if(_spuff_include AND _spuff_shared)
   if(NOT TARGET spuff::spuff)
     add_library(spuff::spuff SHARED IMPORTED)
     set_target_properties(
-      spuff::spuff PROPERTIES IMPORTED_LOCATION "${_spuff_shared}" INTERFACE_INCLUDE_DIRECTORIES "${_spuff_include}")
+      spuff::spuff PROPERTIES
+      IMPORTED_LOCATION "${_spuff_shared}"
+      INTERFACE_INCLUDE_DIRECTORIES "${_spuff_include}")
   endif()
   if(_spuff_static AND NOT TARGET spuff::static)
     add_library(spuff::static STATIC IMPORTED)

@@ -40,10 +40,12 @@ spuff_members() {
 # Takes a name, uid, comment, home, shell, primary group, groups with commas, then what is so of it,
 # and its groups each. What is not given is empty.
 spuff_user() {
-    spuff_login=$1 spuff_uid=$2 spuff_comment=$3 spuff_home=$4 spuff_shell=$5 spuff_primary=$6 spuff_groups=$7 spuff_is=" $8 "
+    spuff_login=$1 spuff_uid=$2 spuff_comment=$3 spuff_home=$4 spuff_shell=$5
+    spuff_primary=$6 spuff_groups=$7 spuff_is=" $8 "
     shift 8
     if spuff_known passwd "$spuff_login"; then
-        spuff_say "the user $spuff_login exists, and stays as it is but for its password's lock, sudo and keys"
+        spuff_say "the user $spuff_login exists," \
+            "and stays as it is but for its password's lock, sudo and keys"
         return 0
     fi
     for spuff_each in ${spuff_primary:+"$spuff_primary"} "$@"; do
@@ -144,7 +146,8 @@ spuff_sudo() {
     shift
     spuff_rules=/etc/sudoers.d/90-cloud-init-users
     [ -d /etc/sudoers.d ] || { mkdir -p /etc/sudoers.d && chmod 0750 /etc/sudoers.d; } || return
-    if [ -f /etc/sudoers ] && ! grep -Eq '^[#@]includedir[[:space:]]+/etc/sudoers\.d/?[[:space:]]*$' /etc/sudoers; then
+    if [ -f /etc/sudoers ] &&
+        ! grep -Eq '^[#@]includedir[[:space:]]+/etc/sudoers\.d/?[[:space:]]*$' /etc/sudoers; then
         printf '\n#includedir /etc/sudoers.d\n' >>/etc/sudoers || return
     fi
     {
@@ -172,9 +175,12 @@ spuff_keys() {
         return 1
     fi
     spuff_path=$spuff_home/.ssh/authorized_keys
-    [ -d "$spuff_home" ] || { mkdir -p "$spuff_home" && chown "$spuff_owner" "$spuff_home" && chmod 0700 "$spuff_home"; } || return
+    [ -d "$spuff_home" ] || {
+        mkdir -p "$spuff_home" && chown "$spuff_owner" "$spuff_home" && chmod 0700 "$spuff_home"
+    } || return
     [ -d "$spuff_home/.ssh" ] || {
-        mkdir "$spuff_home/.ssh" && chmod 0700 "$spuff_home/.ssh" && chown "$spuff_owner" "$spuff_home/.ssh"
+        mkdir "$spuff_home/.ssh" && chmod 0700 "$spuff_home/.ssh" &&
+            chown "$spuff_owner" "$spuff_home/.ssh"
     } || return
     [ -f "$spuff_path" ] || {
         : >"$spuff_path" && chmod 0600 "$spuff_path" && chown "$spuff_owner" "$spuff_path"
@@ -182,6 +188,7 @@ spuff_keys() {
     # A last line without its end.
     [ -z "$(tail -c 1 "$spuff_path")" ] || echo >>"$spuff_path" || return
     for spuff_key; do
-        grep -qxF -e "$spuff_key" "$spuff_path" || printf '%s\n' "$spuff_key" >>"$spuff_path" || return
+        grep -qxF -e "$spuff_key" "$spuff_path" ||
+            printf '%s\n' "$spuff_key" >>"$spuff_path" || return
     done
 }

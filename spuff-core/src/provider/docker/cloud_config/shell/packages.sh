@@ -4,12 +4,14 @@ spuff_manager() {
     for spuff_tool in apt-get dnf yum apk zypper; do
         ! spuff_has "$spuff_tool" || return 0
     done
-    spuff_say "none of apt-get, dnf, yum, apk and zypper is there: use an image that has one, or leave packages out"
+    spuff_say "none of apt-get, dnf, yum, apk and zypper is there:" \
+        "use an image that has one, or leave packages out"
     return 1
 }
 
 spuff_apt() {
-    DEBIAN_FRONTEND=noninteractive apt-get --option=Dpkg::Options::=--force-confold --assume-yes --quiet "$@"
+    DEBIAN_FRONTEND=noninteractive apt-get --option=Dpkg::Options::=--force-confold \
+        --assume-yes --quiet "$@"
 }
 
 spuff_update() {

@@ -9,7 +9,8 @@ need_packages() {
     mkdir -p "$target"
     (
       flock 9
-      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+      apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
     ) 9>"$target/apt.lock"
   else
     echo "missing: $*; install it with your system's package manager" >&2
@@ -21,9 +22,11 @@ need_packages() {
 python_with() {
   local venv=$target/$1-env requirements=$2
   if ! cmp -s "$requirements" "$venv/requirements.txt"; then
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed" >&2; return 1; }
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+      { echo "Python 3.10 or newer is needed" >&2; return 1; }
     rm -rf "$venv"
-    python3 -m venv "$venv" 2>/dev/null || { need_packages python3-venv && python3 -m venv "$venv"; } || return 1
+    python3 -m venv "$venv" 2>/dev/null ||
+      { need_packages python3-venv && python3 -m venv "$venv"; } || return 1
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" || return 1
     cp "$requirements" "$venv/requirements.txt"
   fi

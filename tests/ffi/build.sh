@@ -9,6 +9,7 @@ instrumented() { # sanitizer
   local flags="-Zsanitizer=$1"
   [ "$1" != thread ] || flags="$flags -Cunsafe-allow-abi-mismatch=sanitizer"
   RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags \
-    cargo build --quiet -p spuff-ffi --lib --target "$host" --target-dir "$target/sanitize-$1" || return 1
+    cargo build --quiet -p spuff-ffi --lib --target "$host" --target-dir "$target/sanitize-$1" ||
+    return 1
   echo "$target/sanitize-$1/$host/debug/libspuff.a"
 }

@@ -1,6 +1,6 @@
 //! Shows that a create makes exactly one instance if its reply is lost, late or damaged: each fault
-//! at each simulated cloud, async and blocking. Prints a table, and fails unless exactly one instance
-//! exists in each case and the caller knows its id.
+//! at each simulated cloud, async and blocking. Prints a table, and fails unless exactly one
+//! instance exists in each case and the caller knows its id.
 //!
 //! ```sh
 //! cargo run -p spuff-examples --example exactly_once

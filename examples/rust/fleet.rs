@@ -5,8 +5,8 @@
 //! HETZNER_TOKEN=… cargo run -p spuff-examples --example fleet -- \
 //!     --provider hetzner --region fsn1 --size cx22 --count 20
 //! ```
-//! Without a provider it runs against a simulated cloud in its own process. With one it creates real
-//! instances, and destroys them even if some fail or Ctrl-C interrupts it.
+//! Without a provider it runs against a simulated cloud in its own process. With one it creates
+//! real instances, and destroys them even if some fail or Ctrl-C interrupts it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 

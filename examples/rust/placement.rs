@@ -6,7 +6,8 @@
 //!     "hetzner fsn1 cx22 0.007 USD" "hetzner nbg1 cx32 0.013 USD" "digitalocean fra1 s-2vcpu-4gb"
 //! ```
 //! A candidate may end with its hourly price, for a provider that reports none, or reports it in
-//! another currency. Without candidates it runs on simulated clouds, the first of which is sold out.
+//! another currency. Without candidates it runs on simulated clouds, the first of which is sold
+//! out.
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 

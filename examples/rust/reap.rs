@@ -1,4 +1,5 @@
-//! Destroys instances and snapshots whose lease has expired. Run it regularly, from cron or a CI job.
+//! Destroys instances and snapshots whose lease has expired. Run it regularly, from cron or a CI
+//! job.
 //!
 //! ```sh
 //! */10 * * * * HETZNER_TOKEN=… reap --provider hetzner --expired

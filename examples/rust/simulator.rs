@@ -3,10 +3,10 @@
 //! ```sh
 //! cargo run -p spuff-examples --example simulator -- --port 8000 --speed 60
 //! ```
-//! It prints the environment variables that point the clouds' own tools at it, and runs until Ctrl-C
-//! or a signal ends it. With `--until-eof` it also ends when its standard input does, for a parent
-//! process that holds the other end. With a command after `--` it instead runs that command with
-//! these variables, and ends with it.
+//! It prints the environment variables that point the clouds' own tools at it, and runs until
+//! Ctrl-C or a signal ends it. With `--until-eof` it also ends when its standard input does, for a
+//! parent process that holds the other end. With a command after `--` it instead runs that command
+//! with these variables, and ends with it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 

@@ -239,7 +239,8 @@ impl<M: CreateCall> Create<'_, M> {
     where
         F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
-        debug!(operation = self.call.operation().as_str(), %cause, "its caller has left; polling on");
+        let operation = self.call.operation().as_str();
+        debug!(operation, %cause, "its caller has left; polling on");
         let unknown = |candidates: &[String], why: &str| self.unknown(Some(cause), why, candidates);
         match poll_until_visible(
             Deadline::after(PERSISTENCE),

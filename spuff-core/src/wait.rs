@@ -103,8 +103,8 @@ impl<'a> Wait<'a> {
         self
     }
 
-    /// Ignores the absence of a resource that was never seen, for `consistency_delay` but at most half of
-    /// the remaining time: another client may have just created it.
+    /// Ignores the absence of a resource that was never seen, for `consistency_delay` but at most
+    /// half of the remaining time: another client may have just created it.
     pub(crate) fn unseen_for(mut self, consistency_delay: Duration) -> Self {
         self.unseen_until = Some(number::later(
             Instant::now(),

@@ -220,8 +220,8 @@ macro_rules! verbs {
             let places = Places::read(candidates, max_price, allow_unknown_price)?;
             let requests = fleet::requests(requests, fields)?;
             let options = fleet::options(concurrency, on_failure, wait_ready)?;
-            let call = Call::over($mode, places, "place_instances");
-            call.with_timeout(timeout).with_progress(on_progress).run(py, move |placement| async move {
+            let call = Call::over($mode, places, "place_instances").with_timeout(timeout);
+            call.with_progress(on_progress).run(py, move |placement| async move {
                 let outcomes = core::place_instances(&placement, &requests, options).await;
                 Ok(Each { ids: Vec::new(), outcomes })
             })

@@ -303,7 +303,9 @@ impl Verbs {
 
     /// A context manager over an instance: it is made and waited for at the beginning, and
     /// destroyed at the end, whatever happens.
-    #[pyo3(signature = (request=None, region_=None, size_=None, /, *, timeout=None, on_progress=None, **fields))]
+    #[pyo3(signature = (
+        request=None, region_=None, size_=None, /, *, timeout=None, on_progress=None, **fields
+    ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn instance(
         &self,

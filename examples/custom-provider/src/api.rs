@@ -1,6 +1,7 @@
 //! The wire types, and their conversion to the contract's types. This module sends no request.
 //!
-//! It reads only the fields that the provider uses. A field that the cloud may leave out, or send as
+//! It reads only the fields that the provider uses. A field that the cloud may leave out, or send
+//! as
 //! `null`, is an `Option`: a missing field must not lose a new instance. Nimbus calls an instance a
 //! machine, and a region a place.
 
@@ -68,8 +69,8 @@ impl From<Machine> for ProviderInstance {
     }
 }
 
-/// Nimbus' own states first. `from_word` knows those that all clouds share, and keeps a state that it
-/// does not know.
+/// Nimbus' own states first. `from_word` knows those that all clouds share, and keeps a state that
+/// it does not know.
 pub(crate) fn status(word: &str) -> InstanceStatus {
     match word {
         "provisioning" | "booting" => InstanceStatus::New,

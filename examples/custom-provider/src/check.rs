@@ -42,8 +42,8 @@ pub(crate) fn user_data(text: Option<&str>) -> ProviderResult<Option<&str>> {
     }
 }
 
-/// Returns the caller's labels with `managed-by=spuff` and the create key. Callers must not set these
-/// two.
+/// Returns the caller's labels with `managed-by=spuff` and the create key. Callers must not set
+/// these two.
 pub(crate) fn labels<'a>(
     request: &'a InstanceRequest,
     key: &'a str,

@@ -25,8 +25,8 @@ impl ProviderFactory for NimbusFactory {
         self.create_with(&ProviderConfig::new(token).with_timeouts(timeouts))
     }
 
-    /// Uses every field of the configuration, or refuses it: a field that is ignored in silence shows
-    /// only in production.
+    /// Uses every field of the configuration, or refuses it: a field that is ignored in silence
+    /// shows only in production.
     fn create_with(&self, config: &ProviderConfig) -> ProviderResult<Box<dyn Provider>> {
         if let Some(unknown) = config.options.keys().find(|name| *name != PROJECT) {
             return Err(ProviderError::invalid_config(

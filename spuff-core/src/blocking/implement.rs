@@ -229,7 +229,7 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
             if request.idempotency_key.is_some() { OnCancel::Keep } else { request.cancellation() };
         let fate = request.cancellation();
         let request = request.clone();
-        let on_abandoned = move |this: Self, made: Result<ProviderInstance, ProviderError>| async move {
+        let on_abandoned = move |this: Self, made: ProviderResult<ProviderInstance>| async move {
             match made {
                 Ok(made) => create::on_abandoned(&this, &made, fate).await,
                 Err(ProviderError::AfterCreate { instance_id, exists: true, .. }) => {

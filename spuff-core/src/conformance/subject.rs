@@ -9,7 +9,8 @@ use crate::provider::{
     ProviderTimeouts,
 };
 
-type Make = dyn Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync;
+type MadeProvider = ProviderResult<Box<dyn Provider>>;
+type Make = dyn Fn(ProviderTimeouts) -> MadeProvider + Send + Sync;
 
 /// A provider under test. Cloning it is cheap.
 ///
@@ -52,7 +53,7 @@ impl Subject {
     /// and image that the provider accepts. An empty region or size declares that the provider has
     /// none. `absent_id` is a well-formed id of no existing resource.
     pub fn new(
-        make: impl Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync + 'static,
+        make: impl Fn(ProviderTimeouts) -> MadeProvider + Send + Sync + 'static,
         request: InstanceRequest,
         absent_id: impl Into<String>,
     ) -> Self {
@@ -163,7 +164,7 @@ impl Subject {
     #[must_use]
     pub fn with_stranger(
         mut self,
-        make: impl Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync + 'static,
+        make: impl Fn(ProviderTimeouts) -> MadeProvider + Send + Sync + 'static,
     ) -> Self {
         self.stranger = Some(Arc::new(make));
         self

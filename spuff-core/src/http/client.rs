@@ -288,7 +288,8 @@ impl HttpClient {
             let Some(pause) = backoff.pause(call.class, &failure, deadline) else {
                 return Err(retry::telling(call.class, before, failure, is_cut));
             };
-            debug!(operation = call.operation.as_str(), error = %failure.error(), ?pause, "retrying");
+            let operation = call.operation.as_str();
+            debug!(operation, error = %failure.error(), ?pause, "retrying");
             tokio::time::sleep(pause).await;
             before = Some(failure);
         }

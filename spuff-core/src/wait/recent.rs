@@ -35,8 +35,8 @@ impl<T> Default for Made<T> {
 }
 
 impl<T: Clone + Send + 'static> RecentCreates<T> {
-    /// Returns the one shared by all clients of the account. After `consistency_delay`, a new resource is
-    /// usually readable by id; twice that is certain.
+    /// Returns the one shared by all clients of the account. After `consistency_delay`, a new
+    /// resource is usually readable by id; twice that is certain.
     pub(crate) fn of(http: &HttpClient) -> Self {
         Self { made: http.shared(), consistency_delay: http.consistency_delay() }
     }

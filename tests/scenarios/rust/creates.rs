@@ -1,6 +1,7 @@
 //! The steps that create: one instance, the same several times at once, and a fleet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances};
@@ -11,6 +12,7 @@ use spuff_core::{OnFailure, create_and_wait};
 
 use super::Stage;
 use super::arguments::Arguments;
+use super::show::lines;
 
 impl Stage {
     fn request(&self, arguments: &Arguments<'_>) -> Result<InstanceRequest, String> {
@@ -45,7 +47,11 @@ impl Stage {
         Ok(request)
     }
 
-    pub fn create(&mut self, step: &str, arguments: &Arguments<'_>) -> Result<String, String> {
+    pub(crate) fn create(
+        &mut self,
+        step: &str,
+        arguments: &Arguments<'_>,
+    ) -> Result<String, String> {
         let request = self.request(arguments)?;
         let on_failure = if arguments.get("on_failure") == Some("keep") {
             OnFailure::Keep
@@ -70,7 +76,7 @@ impl Stage {
     }
 
     /// Makes the same create several times at once: in tasks, or in threads that block.
-    pub fn create_at_once(
+    pub(crate) fn create_at_once(
         &mut self,
         arguments: &Arguments<'_>,
         times: u64,
@@ -96,7 +102,7 @@ impl Stage {
         Ok(self.outcomes(made))
     }
 
-    pub fn create_fleet(&mut self, arguments: &Arguments<'_>) -> Result<String, String> {
+    pub(crate) fn create_fleet(&mut self, arguments: &Arguments<'_>) -> Result<String, String> {
         let mut requests = Vec::new();
         for name in arguments.text("names").split(',') {
             let mut request = self.request(arguments)?;

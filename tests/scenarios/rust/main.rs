@@ -24,8 +24,7 @@ use std::time::{Duration, Instant};
 use spuff_core::blocking::{self, CancelToken};
 use spuff_core::lease::{self, Reap};
 use spuff_core::provider::{
-    ErrorParts, Provider, ProviderError, ProviderInstance, ProviderRegistry, ProviderResult,
-    Snapshot,
+    ErrorParts, Provider, ProviderInstance, ProviderRegistry, ProviderResult, Snapshot,
 };
 use spuff_core::simulator::{Clock, Cloud, FaultRule, Options};
 use tokio::runtime::Runtime;

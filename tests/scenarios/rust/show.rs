@@ -7,7 +7,7 @@ use spuff_core::provider::{ErrorParts, ProviderError, ProviderInstance, Snapshot
 use super::Stage;
 
 impl Stage {
-    pub fn machine(&self, machine: &ProviderInstance, with_state: bool) -> String {
+    pub(crate) fn machine(&self, machine: &ProviderInstance, with_state: bool) -> String {
         let ProviderInstance { name, region, size, labels, .. } = machine;
         let state = if with_state {
             format!(" status={} ready={}", machine.status, machine.is_ready())
@@ -21,11 +21,11 @@ impl Stage {
         )
     }
 
-    pub fn snapshot(&self, snapshot: &Snapshot) -> String {
+    pub(crate) fn snapshot(&self, snapshot: &Snapshot) -> String {
         format!("id={} name={}", self.show_id(&snapshot.id), snapshot.name)
     }
 
-    pub fn error(&self, error: &ErrorParts) -> String {
+    pub(crate) fn error(&self, error: &ErrorParts) -> String {
         let mut told = format!("error kind={}", error.kind.name());
         let mut add = |name: &str, value: Option<String>| {
             if let Some(value) = value {
@@ -57,17 +57,17 @@ impl Stage {
     }
 }
 
-pub fn kind_of(error: &ProviderError) -> &'static str {
+pub(crate) fn kind_of(error: &ProviderError) -> &'static str {
     error.kind().name()
 }
 
-pub fn lines(items: impl Iterator<Item = String>) -> String {
+pub(crate) fn lines(items: impl Iterator<Item = String>) -> String {
     let mut items: Vec<String> = items.map(|item| format!("\n  {item}")).collect();
     items.sort();
     format!("ok count={}{}", items.len(), items.concat())
 }
 
-pub fn show_labels(labels: &HashMap<String, String>) -> String {
+pub(crate) fn show_labels(labels: &HashMap<String, String>) -> String {
     let hidden = ["spuff-key", "spuff-digest", "spuff-expires"];
     let show = |(key, value): (&String, &String)| {
         format!("{key}:{}", if hidden.contains(&key.as_str()) { "*" } else { value })

@@ -82,7 +82,8 @@ impl DockerProvider {
     /// Returns a provider for the engine at `endpoint`: `unix://` and a path, `ssh://`, `https://`,
     /// or `tcp://` on this computer. If empty, uses the docker command's context, or else the first
     /// engine that answers at the sockets of Docker and Podman. Only
-    /// [`ProviderRegistry::from_env`](crate::provider::ProviderRegistry::from_env) reads variables such as
+    /// [`ProviderRegistry::from_env`](crate::provider::ProviderRegistry::from_env) reads variables
+    /// such as
     /// `DOCKER_HOST`.
     ///
     /// # Errors

@@ -66,8 +66,8 @@ impl Defaults {
     }
 
     pub(crate) fn describe() -> [OptionDescription; 4] {
-        let consistency_delay = "Seconds after which the cloud's lists show a new resource; 30 by default, \
-         less for simulated clouds only";
+        let consistency_delay = "Seconds after which the cloud's lists show a new resource; 30 by \
+         default, less for simulated clouds only";
         let pace = "Factor by which requests may exceed the cloud's rate limits; 1 by default, \
          more for simulated clouds only";
         let [owner, ttl] = Self::describe_lease();

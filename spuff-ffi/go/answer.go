@@ -1,5 +1,5 @@
-// How an operation of a provider written in Go is called: with a context that ends when the library's token does, and without a
-// panic that leaves it.
+// How an operation of a provider written in Go is called: with a context that ends when the
+// library's token does, and without a panic that leaves it.
 
 package spuff
 
@@ -13,8 +13,10 @@ import (
 )
 
 // answer calls work with a provider, and gives the library the code and the error of it.
-func answer(self C.uintptr_t, cancel *C.spuff_cancel, failure **C.spuff_error, verb string,
-	work func(ctx context.Context, p Implementation) error) C.int32_t {
+func answer(
+	self C.uintptr_t, cancel *C.spuff_cancel, failure **C.spuff_error, verb string,
+	work func(ctx context.Context, p Implementation) error,
+) C.int32_t {
 	return answered(failure, verb, func() error {
 		ctx, end, err := linked(cancel)
 		if err != nil {
@@ -34,8 +36,8 @@ func answered(failure **C.spuff_error, verb string, work func() error) C.int32_t
 	return failed.give(failure)
 }
 
-// failureOf is the error of some work, of an operation; nil where there is none. What an error says of itself is asked where it
-// may panic.
+// failureOf is the error of some work, of an operation; nil where there is none. What an error says
+// of itself is asked where it may panic.
 func failureOf(verb string, work func() error) (failed *Error) {
 	fault := contained(func() error {
 		failed = asError(work(), verb)
@@ -47,7 +49,8 @@ func failureOf(verb string, work func() error) (failed *Error) {
 	return failed
 }
 
-// contained calls work on a goroutine of its own, of which neither a panic nor runtime.Goexit gets into the library.
+// contained calls work on a goroutine of its own, of which neither a panic nor runtime.Goexit gets
+// into the library.
 func contained(work func() error) (err error) {
 	over := make(chan struct{})
 	go func() {
@@ -57,7 +60,10 @@ func contained(work func() error) (err error) {
 			if reason := recover(); reason != nil {
 				err = &Error{Kind: Internal, Message: fmt.Sprintf("panic: %v", reason)}
 			} else if !returned {
-				err = &Error{Kind: Internal, Message: "the goroutine was ended before the method returned"}
+				err = &Error{
+					Kind:    Internal,
+					Message: "the goroutine was ended before the method returned",
+				}
 			}
 		}()
 		err = work()
@@ -72,7 +78,9 @@ func linked(cancel *C.spuff_cancel) (context.Context, func(), error) {
 	ctx, ended := context.WithCancel(context.Background())
 	number := cgo.NewHandle(ended)
 	notice, failure := new(*C.spuff_notice), new(*C.spuff_error)
-	if err := checked(C.spuffgo_notify(cancel, C.uintptr_t(number), notice, failure), *failure); err != nil {
+	if err := checked(
+		C.spuffgo_notify(cancel, C.uintptr_t(number), notice, failure), *failure,
+	); err != nil {
 		number.Delete()
 		ended()
 		return nil, nil, err

@@ -46,7 +46,8 @@ const (
 	AttemptMade AttemptOutcome = C.SPUFF_ATTEMPT_OUTCOME_MADE
 	// AttemptFull: there is no room, and nothing was made; the next one was tried.
 	AttemptFull AttemptOutcome = C.SPUFF_ATTEMPT_OUTCOME_FULL
-	// AttemptKnownFull: not asked, as another instance of the same call had found no capacity there.
+	// AttemptKnownFull: not asked, as another instance of the same call had found no capacity
+	// there.
 	AttemptKnownFull AttemptOutcome = C.SPUFF_ATTEMPT_OUTCOME_KNOWN_FULL
 	// AttemptTooDear: not asked, as it costs more than was allowed.
 	AttemptTooDear AttemptOutcome = C.SPUFF_ATTEMPT_OUTCOME_TOO_DEAR

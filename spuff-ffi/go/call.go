@@ -25,8 +25,8 @@ type call struct {
 // given are the texts that an operation takes: the name of each argument, then its value.
 func given(texts ...string) []string { return texts }
 
-// begin borrows the provider, copies the texts, and gives the call a token of the context. A placement, and Settled, have no
-// provider of their own: p is nil.
+// begin borrows the provider, copies the texts, and gives the call a token of the context. A
+// placement, and Settled, have no provider of their own: p is nil.
 func (p *Provider) begin(ctx context.Context, arguments []string) (*call, error) {
 	c := &call{owner: p, failure: new(*C.spuff_error)}
 	for at := 0; at < len(arguments); at += 2 {
@@ -61,8 +61,9 @@ func (c *call) failed(code C.spuff_code, failure *C.spuff_error) error {
 	return c.token.explain(taken(failure))
 }
 
-// A pending is an operation that calls back, while it is waited for. The library is held up until what it has seen was observed:
-// it gives nothing away before, so that an instance whose observer has failed is still its own to end.
+// A pending is an operation that calls back, while it is waited for. The library is held up until
+// what it has seen was observed: it gives nothing away before, so that an instance whose observer
+// has failed is still its own to end.
 type pending struct {
 	seen     chan Progress
 	observed chan struct{}
@@ -89,9 +90,13 @@ type outcome struct {
 	failure *C.spuff_error
 }
 
-// await does an operation that calls back, without a thread that waits for it, and gives what it has made.
-func await[T any](ctx context.Context, p *Provider, arguments []string, observe func(Progress),
-	submit func(c *call, number C.uintptr_t) C.spuff_code, take func(unsafe.Pointer) (T, error)) (made T, err error) {
+// await does an operation that calls back, without a thread that waits for it, and gives what it
+// has made.
+func await[T any](
+	ctx context.Context, p *Provider, arguments []string, observe func(Progress),
+	submit func(c *call, number C.uintptr_t) C.spuff_code,
+	take func(unsafe.Pointer) (T, error),
+) (made T, err error) {
 	c, err := p.begin(ctx, arguments)
 	if err != nil {
 		return made, err

@@ -43,7 +43,8 @@ func newToken(ctx context.Context) *token {
 	return t
 }
 
-// fire cancels by hand, but not at the deadline: the library knows that itself, and says that it was the time that ended the call.
+// fire cancels by hand, but not at the deadline: the library knows that itself, and says that it
+// was the time that ended the call.
 func (t *token) fire() {
 	if !t.limited || !errors.Is(t.ctx.Err(), context.DeadlineExceeded) {
 		t.cancel()

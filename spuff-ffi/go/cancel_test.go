@@ -16,7 +16,9 @@ import (
 // waiting is a machine that never becomes ready, and a provider of it.
 func waiting(t *testing.T) (*spuff.Provider, string) {
 	cloud := started(t, spuff.CloudOptions{})
-	must(cloud.InjectJSON(`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`))(t)
+	must(cloud.InjectJSON(
+		`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`,
+	))(t)
 	provider := connected(t, cloud, "hetzner")
 	id := must(provider.CreateInstance(t.Context(), request("hetzner", "web-1")))(t).ID
 	t.Cleanup(func() { none(t, provider.DestroyInstance(context.Background(), id)) })
@@ -28,9 +30,12 @@ func TestACancelledWaitReturnsAndKnowsTheMachine(t *testing.T) {
 	reason := errors.New("the user has left")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	within(t, "a wait that is cancelled", func() {
-		_, err := provider.WaitReady(ctx, id, spuff.OnProgress(func(spuff.Progress) { cancel(reason) }))
+		_, err := provider.WaitReady(ctx, id, spuff.OnProgress(func(spuff.Progress) {
+			cancel(reason)
+		}))
 		e := failure(t, err, spuff.Cancelled)
-		if !errors.Is(err, context.Canceled) || !errors.Is(err, reason) || errors.Is(err, context.DeadlineExceeded) {
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, reason) ||
+			errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v is not the context's", err)
 		}
 		if e.InstanceID != id || e.Operation != "wait_ready" || e.Provider != "hetzner" {
@@ -50,7 +55,8 @@ func TestTheContextsDeadlineIsTheCalls(t *testing.T) {
 		defer cancel()
 		_, err := provider.WaitReady(ctx, id)
 		e := failure(t, err, spuff.Timeout)
-		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || e.InstanceID != id || e.Elapsed <= 0 {
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+			e.InstanceID != id || e.Elapsed <= 0 {
 			t.Errorf("%+v is not that of the deadline", e)
 		}
 	})
@@ -70,12 +76,15 @@ func TestAnErrorOfTheCloudIsNotTheContexts(t *testing.T) {
 	config.Timeouts.InstanceReady = spuff.Ptr(100 * time.Millisecond)
 	provider := must(registry.Connect("hetzner", config))(t)
 	defer provider.Close()
-	must(cloud.InjectJSON(`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`))(t)
+	must(cloud.InjectJSON(
+		`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`,
+	))(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := provider.CreateAndWait(ctx, request("hetzner", "web-1"), spuff.OnFailureKeep)
 	e := failure(t, err, spuff.Timeout)
-	if errors.Is(err, context.DeadlineExceeded) || e.InstanceExists == nil || !*e.InstanceExists || e.InstanceID == "" {
+	if errors.Is(err, context.DeadlineExceeded) || e.InstanceExists == nil || !*e.InstanceExists ||
+		e.InstanceID == "" {
 		t.Errorf("%+v is not that of the wait", e)
 	}
 	none(t, provider.DestroyInstance(ctx, e.InstanceID))
@@ -88,7 +97,9 @@ func TestAnErrorOfTheCloudIsNotTheContexts(t *testing.T) {
 func TestACancelledCreateLeavesNothing(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
 	provider := connected(t, cloud, "digitalocean")
-	slow := must(cloud.InjectJSON(`{"fault": {"slow": {"millis": 1500}}, "route": "create_instance"}`))(t)
+	slow := must(
+		cloud.InjectJSON(`{"fault": {"slow": {"millis": 1500}}, "route": "create_instance"}`),
+	)(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
@@ -116,7 +127,8 @@ func TestSettledEndsWithItsContext(t *testing.T) {
 	must(cloud.InjectJSON(`{"fault": {"slow": {"millis": 2000}}, "route": "create_instance"}`))(t)
 	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	failure(t, second(provider.CreateInstance(short, request("digitalocean", "web-1"))), spuff.Timeout)
+	failure(t, second(provider.CreateInstance(short, request("digitalocean", "web-1"))),
+		spuff.Timeout)
 	err := spuff.Settled(short)
 	if failure(t, err, spuff.Timeout); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
@@ -132,7 +144,9 @@ func TestAPanicOfWhoeverObservesCancelsTheCall(t *testing.T) {
 				t.Errorf("%v is not the panic", reason)
 			}
 		}()
-		_, err := provider.WaitReady(t.Context(), id, spuff.OnProgress(func(spuff.Progress) { panic("on purpose") }))
+		_, err := provider.WaitReady(t.Context(), id, spuff.OnProgress(func(spuff.Progress) {
+			panic("on purpose")
+		}))
 		t.Errorf("it returned %v", err)
 	})
 	if found := must(provider.GetInstance(t.Context(), id))(t); found == nil {
@@ -140,23 +154,39 @@ func TestAPanicOfWhoeverObservesCancelsTheCall(t *testing.T) {
 	}
 }
 
-// makers are the calls that make machines and tell of them, of three machines in all where they can.
+// makers are the calls that make machines and tell of them, of three machines in all where they
+// can.
 var makers = map[string]func(*spuff.Provider, []spuff.InstanceRequest, spuff.Option) error{
-	"CreateInstances": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
-		return second(p.CreateInstances(context.Background(), wanted, spuff.FleetOptions{}, observed))
+	"CreateInstances": func(
+		p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option,
+	) error {
+		return second(p.CreateInstances(context.Background(), wanted,
+			spuff.FleetOptions{}, observed))
 	},
-	"CreateInstances, ready": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
-		return second(p.CreateInstances(context.Background(), wanted, spuff.FleetOptions{WaitReady: true}, observed))
+	"CreateInstances, ready": func(
+		p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option,
+	) error {
+		return second(p.CreateInstances(context.Background(), wanted,
+			spuff.FleetOptions{WaitReady: true}, observed))
 	},
-	"PlaceInstances": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
+	"PlaceInstances": func(
+		p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option,
+	) error {
 		placement := spuff.Placement{Candidates: at(p)}
-		return second(spuff.PlaceInstances(context.Background(), placement, wanted, spuff.FleetOptions{}, observed))
+		return second(spuff.PlaceInstances(context.Background(), placement, wanted,
+			spuff.FleetOptions{}, observed))
 	},
-	"PlaceInstance": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
-		return second(spuff.PlaceInstance(context.Background(), spuff.Placement{Candidates: at(p)}, wanted[0], observed))
+	"PlaceInstance": func(
+		p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option,
+	) error {
+		return second(spuff.PlaceInstance(context.Background(), spuff.Placement{Candidates: at(p)},
+			wanted[0], observed))
 	},
-	"CreateAndWait": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
-		return second(p.CreateAndWait(context.Background(), wanted[0], spuff.OnFailureDestroy, observed))
+	"CreateAndWait": func(
+		p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option,
+	) error {
+		return second(p.CreateAndWait(context.Background(), wanted[0],
+			spuff.OnFailureDestroy, observed))
 	},
 }
 
@@ -164,7 +194,10 @@ func TestMachinesWhoseObserverFailsAreEndedUnlessTheyAreKept(t *testing.T) {
 	fails := map[string]func(){"panic": func() { panic("on purpose") }, "Goexit": runtime.Goexit}
 	for what, make := range makers {
 		for how, fail := range fails {
-			for fate, kept := range map[spuff.OnCancel]bool{spuff.OnCancelDefault: false, spuff.OnCancelKeep: true} {
+			for fate, kept := range map[spuff.OnCancel]bool{
+				spuff.OnCancelDefault: false,
+				spuff.OnCancelKeep:    true,
+			} {
 				t.Run(fmt.Sprintf("%s %s %v", what, how, kept), func(t *testing.T) {
 					cloud := started(t, spuff.CloudOptions{Speed: 1000})
 					provider := connected(t, cloud, "hetzner")
@@ -179,15 +212,16 @@ func TestMachinesWhoseObserverFailsAreEndedUnlessTheyAreKept(t *testing.T) {
 					accepted := 0
 					within(t, "a call whose observer fails", func() {
 						defer func() { _ = recover() }()
-						t.Errorf("it returned %v", make(provider, wanted, spuff.OnProgress(func(seen spuff.Progress) {
-							if seen.Phase == spuff.PhaseAccepted {
-								accepted++
-							}
-							if accepted == left {
-								time.Sleep(300 * time.Millisecond) // All could be over.
-								fail()
-							}
-						})))
+						t.Errorf("it returned %v",
+							make(provider, wanted, spuff.OnProgress(func(seen spuff.Progress) {
+								if seen.Phase == spuff.PhaseAccepted {
+									accepted++
+								}
+								if accepted == left {
+									time.Sleep(300 * time.Millisecond) // All could be over.
+									fail()
+								}
+							})))
 					})
 					none(t, spuff.Settled(t.Context()))
 					if !kept {

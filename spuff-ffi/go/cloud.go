@@ -17,8 +17,8 @@ type Cloud struct {
 	address string
 }
 
-// CloudOptions say how simulated clouds are started. The zero value is: in real time, on a free port, without limits, with any
-// token.
+// CloudOptions say how simulated clouds are started. The zero value is: in real time, on a free
+// port, without limits, with any token.
 type CloudOptions struct {
 	// Speed is how many times as fast the clouds' time goes; 0 is as fast as real time.
 	Speed float64
@@ -53,7 +53,8 @@ type Resource struct {
 
 // StartCloud starts the clouds.
 //
-// Errors: InvalidConfig for options that cannot be; Other when the port is taken, or no socket can be had.
+// Errors: InvalidConfig for options that cannot be; Other when the port is taken, or no socket can
+// be had.
 func StartCloud(options CloudOptions) (*Cloud, error) {
 	b := newBuild()
 	settings := &C.spuff_cloud_options{
@@ -67,12 +68,16 @@ func StartCloud(options CloudOptions) (*Cloud, error) {
 		token:        b.optional("token", options.Token.text),
 	}
 	out := new(*C.spuff_cloud)
-	b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_cloud_start(settings, out, failure) })
+	b.step(func(failure **C.spuff_error) C.spuff_code {
+		return C.spuff_cloud_start(settings, out, failure)
+	})
 	if err := b.end(); err != nil {
 		return nil, err
 	}
 	c := &Cloud{address: C.GoString(C.spuff_cloud_address(*out))}
-	c.handle = owned(c, "cloud", *out, func(pointer *C.spuff_cloud) { C.spuff_cloud_free(&pointer) })
+	c.handle = owned(c, "cloud", *out, func(pointer *C.spuff_cloud) {
+		C.spuff_cloud_free(&pointer)
+	})
 	return c, nil
 }
 
@@ -105,7 +110,9 @@ func (c *Cloud) Config(provider string) (Config, error) {
 	out := new(*C.spuff_config)
 	err := c.use(func(cloud *C.spuff_cloud, b *build) {
 		name := b.add("provider", provider)
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_cloud_config(cloud, name, out, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_cloud_config(cloud, name, out, failure)
+		})
 	})
 	if err != nil {
 		return Config{}, err
@@ -113,21 +120,29 @@ func (c *Cloud) Config(provider string) (Config, error) {
 	return takeConfig(*out), nil
 }
 
-// Environment gives the environment variables, as NAME=value, that point the clouds' own tools and Registry.FromEnv at them.
+// Environment gives the environment variables, as NAME=value, that point the clouds' own tools and
+// Registry.FromEnv at them.
 func (c *Cloud) Environment() ([]string, error) {
-	return c.strings(func(cloud *C.spuff_cloud, out **C.spuff_strings, failure **C.spuff_error) C.spuff_code {
+	return c.strings(func(
+		cloud *C.spuff_cloud, out **C.spuff_strings, failure **C.spuff_error,
+	) C.spuff_code {
 		return C.spuff_cloud_environment(cloud, out, failure)
 	})
 }
 
-// Bill is what everything has cost so far, line by line. Prices resemble the real ones and are not offers.
+// Bill is what everything has cost so far, line by line. Prices resemble the real ones and are not
+// offers.
 func (c *Cloud) Bill() ([]string, error) {
-	return c.strings(func(cloud *C.spuff_cloud, out **C.spuff_strings, failure **C.spuff_error) C.spuff_code {
+	return c.strings(func(
+		cloud *C.spuff_cloud, out **C.spuff_strings, failure **C.spuff_error,
+	) C.spuff_code {
 		return C.spuff_cloud_bill(cloud, out, failure)
 	})
 }
 
-func (c *Cloud) strings(list func(*C.spuff_cloud, **C.spuff_strings, **C.spuff_error) C.spuff_code) ([]string, error) {
+func (c *Cloud) strings(
+	list func(*C.spuff_cloud, **C.spuff_strings, **C.spuff_error) C.spuff_code,
+) ([]string, error) {
 	out := new(*C.spuff_strings)
 	err := c.use(func(cloud *C.spuff_cloud, b *build) {
 		b.step(func(failure **C.spuff_error) C.spuff_code { return list(cloud, out, failure) })
@@ -144,27 +159,33 @@ func (c *Cloud) strings(list func(*C.spuff_cloud, **C.spuff_strings, **C.spuff_e
 func (c *Cloud) Inject(rule FaultRule) (uint64, error) {
 	text, err := json.Marshal(rule)
 	if err != nil {
-		return 0, &Error{Kind: InvalidConfig, Field: "rule", Message: err.Error(), causes: []error{err}}
+		return 0, &Error{
+			Kind: InvalidConfig, Field: "rule", Message: err.Error(), causes: []error{err},
+		}
 	}
 	return c.InjectJSON(string(text))
 }
 
-// InjectJSON is Inject for a rule in JSON, as it stands in files that several languages read, such as
-// {"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}.
+// InjectJSON is Inject for a rule in JSON, as it stands in files that several languages read, such
+// as {"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}.
 //
 // Errors: InvalidConfig for what is no rule.
 func (c *Cloud) InjectJSON(rule string) (uint64, error) {
 	id := new(C.uint64_t)
 	err := c.use(func(cloud *C.spuff_cloud, b *build) {
 		text := b.add("rule", rule)
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_cloud_inject(cloud, text, id, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_cloud_inject(cloud, text, id, failure)
+		})
 	})
 	return uint64(*id), err
 }
 
 // Hits is how many requests a rule has struck.
 func (c *Cloud) Hits(rule uint64) (hits uint64, err error) {
-	err = c.use(func(cloud *C.spuff_cloud, _ *build) { hits = uint64(C.spuff_cloud_hits(cloud, C.uint64_t(rule))) })
+	err = c.use(func(cloud *C.spuff_cloud, _ *build) {
+		hits = uint64(C.spuff_cloud_hits(cloud, C.uint64_t(rule)))
+	})
 	return hits, err
 }
 
@@ -190,26 +211,35 @@ func (c *Cloud) RequestCount(provider string) (count uint64, err error) {
 
 // Instances are the instances that exist, whether or not a client can see them.
 func (c *Cloud) Instances() ([]Resource, error) {
-	return c.resources(func(cloud *C.spuff_cloud, out **C.spuff_resources, failure **C.spuff_error) C.spuff_code {
+	return c.resources(func(
+		cloud *C.spuff_cloud, out **C.spuff_resources, failure **C.spuff_error,
+	) C.spuff_code {
 		return C.spuff_cloud_instances(cloud, out, failure)
 	})
 }
 
 // Snapshots are the snapshots that exist, whether or not a client can see them.
 func (c *Cloud) Snapshots() ([]Resource, error) {
-	return c.resources(func(cloud *C.spuff_cloud, out **C.spuff_resources, failure **C.spuff_error) C.spuff_code {
+	return c.resources(func(
+		cloud *C.spuff_cloud, out **C.spuff_resources, failure **C.spuff_error,
+	) C.spuff_code {
 		return C.spuff_cloud_snapshots(cloud, out, failure)
 	})
 }
 
-// Leaks are what exists, costs money, and has not been told to end: a test that has cleaned up finds nothing here.
+// Leaks are what exists, costs money, and has not been told to end: a test that has cleaned up
+// finds nothing here.
 func (c *Cloud) Leaks() ([]Resource, error) {
-	return c.resources(func(cloud *C.spuff_cloud, out **C.spuff_resources, failure **C.spuff_error) C.spuff_code {
+	return c.resources(func(
+		cloud *C.spuff_cloud, out **C.spuff_resources, failure **C.spuff_error,
+	) C.spuff_code {
 		return C.spuff_cloud_leaks(cloud, out, failure)
 	})
 }
 
-func (c *Cloud) resources(list func(*C.spuff_cloud, **C.spuff_resources, **C.spuff_error) C.spuff_code) ([]Resource, error) {
+func (c *Cloud) resources(
+	list func(*C.spuff_cloud, **C.spuff_resources, **C.spuff_error) C.spuff_code,
+) ([]Resource, error) {
 	out := new(*C.spuff_resources)
 	err := c.use(func(cloud *C.spuff_cloud, b *build) {
 		b.step(func(failure **C.spuff_error) C.spuff_code { return list(cloud, out, failure) })

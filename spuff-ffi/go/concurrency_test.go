@@ -34,7 +34,9 @@ func TestSixteenGoroutinesUseOneProvider(t *testing.T) {
 	var lives atomic.Int32
 	together(16, func(number int) {
 		for turn := range 3 {
-			if err := life(t.Context(), provider, fmt.Sprintf("web-%d-%d", number, turn)); err != nil {
+			if err := life(
+				t.Context(), provider, fmt.Sprintf("web-%d-%d", number, turn),
+			); err != nil {
 				t.Error(err)
 				return
 			}
@@ -50,7 +52,8 @@ func life(ctx context.Context, provider *spuff.Provider, name string) error {
 	wanted := request("digitalocean", name)
 	wanted.Labels = map[string]string{"turn": name}
 	var seen int
-	made, err := provider.CreateAndWait(ctx, wanted, spuff.OnFailureDestroy, spuff.OnProgress(func(spuff.Progress) { seen++ }))
+	made, err := provider.CreateAndWait(ctx, wanted, spuff.OnFailureDestroy,
+		spuff.OnProgress(func(spuff.Progress) { seen++ }))
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,8 @@ func TestWaitingTakesNoThreads(t *testing.T) {
 			cancelled.Add(1)
 		}
 	})
-	// Callbacks come from threads of the library's, which takes no more than some hundreds for them.
+	// Callbacks come from threads of the library's, which takes no more than some hundreds for
+	// them.
 	threads := pprof.Lookup("threadcreate").Count() - before
 	if cancelled.Load() != waiters || threads > waiters*3/4 {
 		t.Errorf("%d waits were cancelled; they took %d threads", cancelled.Load(), threads)
@@ -112,11 +116,14 @@ func TestObserversCanWaitForEachOtherAndUseTheLibraryManyAtOnce(t *testing.T) {
 			once := sync.OnceFunc(func() {
 				all.Done()
 				all.Wait()
-				if one, err := provider.GetInstance(ctx, id); err == nil && one != nil && found.Add(1) == observers {
+				if one, err := provider.GetInstance(ctx, id); err == nil && one != nil &&
+					found.Add(1) == observers {
 					cancel()
 				}
 			})
-			if _, err := provider.WaitReady(ctx, id, spuff.OnProgress(func(spuff.Progress) { once() })); !errors.Is(err, context.Canceled) {
+			if _, err := provider.WaitReady(ctx, id, spuff.OnProgress(func(spuff.Progress) {
+				once()
+			})); !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
 		})
@@ -131,10 +138,12 @@ func TestProvidersInGoCanUseOthersManyAtOnce(t *testing.T) {
 	const callers = 700
 	cloud := started(t, spuff.CloudOptions{})
 	inner := connected(t, cloud, "hetzner")
-	outer := played(t, &scripted{get: func(ctx context.Context, id string) (*spuff.Instance, error) {
-		time.Sleep(100 * time.Millisecond)
-		return inner.GetInstance(ctx, id)
-	}})
+	outer := played(t, &scripted{
+		get: func(ctx context.Context, id string) (*spuff.Instance, error) {
+			time.Sleep(100 * time.Millisecond)
+			return inner.GetInstance(ctx, id)
+		},
+	})
 	var answered atomic.Int32
 	within(t, "a crowd of calls", func() {
 		together(callers, func(int) {
@@ -151,19 +160,23 @@ func TestProvidersInGoCanUseOthersManyAtOnce(t *testing.T) {
 func TestACallGoesOnWhenItsProviderIsClosed(t *testing.T) {
 	begun, proceed := make(chan struct{}), make(chan struct{})
 	closed := make(chan struct{})
-	provider := played(t, &scripted{closed: closed, get: func(context.Context, string) (*spuff.Instance, error) {
-		close(begun)
-		<-proceed
-		found := machine("m-1")
-		return &found, nil
-	}})
+	provider := played(t, &scripted{
+		closed: closed,
+		get: func(context.Context, string) (*spuff.Instance, error) {
+			close(begun)
+			<-proceed
+			found := machine("m-1")
+			return &found, nil
+		},
+	})
 	go func() {
 		<-begun
 		none(t, provider.Close())
 		none(t, provider.Close())
 		close(proceed)
 	}()
-	if found := must(provider.GetInstance(t.Context(), "m-1"))(t); found == nil || found.ID != "m-1" {
+	if found := must(provider.GetInstance(t.Context(), "m-1"))(t); found == nil ||
+		found.ID != "m-1" {
 		t.Errorf("%+v was found", found)
 	}
 	within(t, "the end of the provider", func() { <-closed })
@@ -174,25 +187,30 @@ func TestWhatIsClosedSaysSo(t *testing.T) {
 	config := must(cloud.Config("aws"))(t)
 	registry := spuff.NewRegistryWithDefaults()
 	provider := must(registry.Connect("aws", config))(t)
-	for _, handle := range []interface{ Close() error }{provider, registry, cloud, provider, registry, cloud} {
+	for _, handle := range []interface{ Close() error }{
+		provider, registry, cloud, provider, registry, cloud,
+	} {
 		none(t, handle.Close())
 	}
 	ctx := t.Context()
 	for what, err := range map[string]error{
-		"provider create":   second(provider.CreateInstance(ctx, request("aws", "web-1"))),
-		"provider wait":     second(provider.WaitReady(ctx, "i-1")),
-		"provider list":     second(provider.ListInstances(ctx)),
-		"provider reap":     second(provider.Reap(ctx, spuff.Reap{Expired: true})),
-		"provider labels":   provider.SetLabels(ctx, "i-1", nil),
-		"registry connect":  second(registry.Connect("aws", config)),
-		"registry names":    second(registry.RegisteredProviders()),
-		"registry is":       second(registry.IsRegistered("aws")),
-		"registry register": spuff.Register(registry, "x", spuff.Factory[*scripted]{Connect: func(spuff.Config) (*scripted, error) { return nil, nil }}),
-		"cloud leaks":       second(cloud.Leaks()),
-		"cloud hits":        second(cloud.Hits(0)),
-		"cloud advance":     cloud.Advance(time.Second),
+		"provider create":  second(provider.CreateInstance(ctx, request("aws", "web-1"))),
+		"provider wait":    second(provider.WaitReady(ctx, "i-1")),
+		"provider list":    second(provider.ListInstances(ctx)),
+		"provider reap":    second(provider.Reap(ctx, spuff.Reap{Expired: true})),
+		"provider labels":  provider.SetLabels(ctx, "i-1", nil),
+		"registry connect": second(registry.Connect("aws", config)),
+		"registry names":   second(registry.RegisteredProviders()),
+		"registry is":      second(registry.IsRegistered("aws")),
+		"registry register": spuff.Register(registry, "x", spuff.Factory[*scripted]{
+			Connect: func(spuff.Config) (*scripted, error) { return nil, nil },
+		}),
+		"cloud leaks":   second(cloud.Leaks()),
+		"cloud hits":    second(cloud.Hits(0)),
+		"cloud advance": cloud.Advance(time.Second),
 	} {
-		if e := failure(t, err, spuff.InvalidConfig); !errors.Is(err, spuff.ErrClosed) || e.Field != what[:len(e.Field)] {
+		if e := failure(t, err, spuff.InvalidConfig); !errors.Is(err, spuff.ErrClosed) ||
+			e.Field != what[:len(e.Field)] {
 			t.Errorf("%s: %+v", what, e)
 		}
 	}
@@ -203,13 +221,16 @@ func TestWhatIsClosedSaysSo(t *testing.T) {
 
 func TestClosingWhileManyCall(t *testing.T) {
 	for range 50 {
-		provider := played(t, &scripted{get: func(context.Context, string) (*spuff.Instance, error) { return nil, nil }})
+		provider := played(t, &scripted{
+			get: func(context.Context, string) (*spuff.Instance, error) { return nil, nil },
+		})
 		together(8, func(number int) {
 			if number == 0 {
 				none(t, provider.Close())
 				return
 			}
-			if _, err := provider.GetInstance(t.Context(), "m-1"); err != nil && !errors.Is(err, spuff.ErrClosed) {
+			if _, err := provider.GetInstance(t.Context(), "m-1"); err != nil &&
+				!errors.Is(err, spuff.ErrClosed) {
 				t.Error(err)
 			}
 		})
@@ -231,7 +252,10 @@ func (w *wrapper) Close() error {
 
 func TestAProviderThatTheBackgroundLetsGoOfLastMayUseAnother(t *testing.T) {
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	outer := &wrapper{inner: connected(t, started(t, spuff.CloudOptions{}), "hetzner"), ended: make(chan error, 1)}
+	outer := &wrapper{
+		inner: connected(t, started(t, spuff.CloudOptions{}), "hetzner"),
+		ended: make(chan error, 1),
+	}
 	outer.create = func(context.Context, spuff.InstanceRequest) (spuff.Instance, error) {
 		close(begun)
 		<-goOn

@@ -9,14 +9,16 @@ import "time"
 
 // A Config says how to reach a provider. What is left out is the provider's default.
 type Config struct {
-	// Token is the provider's; docker has none. It is, for AWS, ACCESS_KEY_ID:SECRET[:SESSION_TOKEN], or empty for the standard credential chain.
+	// Token is the provider's; docker has none. It is, for AWS,
+	// ACCESS_KEY_ID:SECRET[:SESSION_TOKEN], or empty for the standard credential chain.
 	Token Secret
-	// Endpoint is the base URL of the API: https, or http on a loopback address. For docker it is the engine's address, such as
-	// unix:///var/run/docker.sock.
+	// Endpoint is the base URL of the API: https, or http on a loopback address. For docker it is
+	// the engine's address, such as unix:///var/run/docker.sock.
 	Endpoint string
 	// Region is used for requests that name none.
 	Region string
-	// CAFile is the path of a PEM file with certificate authorities to trust in addition to those of the platform.
+	// CAFile is the path of a PEM file with certificate authorities to trust in addition to those
+	// of the platform.
 	CAFile string
 	// Options are those that only this provider knows; Registry.Describe tells which there are.
 	Options map[string]Secret
@@ -55,7 +57,9 @@ func (c *Config) make() (*C.spuff_config, error) {
 	b := newBuild()
 	made := C.spuff_config_new()
 	if token := b.optional("token", c.Token.text); token != nil {
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_config_set_token(made, token, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_config_set_token(made, token, failure)
+		})
 	}
 	if c.Endpoint != "" {
 		endpoint := b.add("endpoint", c.Endpoint)
@@ -65,11 +69,15 @@ func (c *Config) make() (*C.spuff_config, error) {
 	}
 	if c.Region != "" {
 		region := b.add("region", c.Region)
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_config_set_region(made, region, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_config_set_region(made, region, failure)
+		})
 	}
 	if c.CAFile != "" {
 		path := b.add("ca_file", c.CAFile)
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_config_set_ca_file(made, path, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_config_set_ca_file(made, path, failure)
+		})
 	}
 	for name, value := range c.Options {
 		name, value := b.add("options", name), b.add("options", value.Expose())

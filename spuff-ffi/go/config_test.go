@@ -33,18 +33,22 @@ func TestARegistryAndItsEnvironment(t *testing.T) {
 		must(provider.ListInstances(t.Context()))(t)
 		none(t, provider.Close())
 		description := must(registry.Describe(name))(t)
-		if description.Name != name || !description.SupportsSnapshots || description.MaxUserData == 0 || len(description.Options) < 3 {
+		if description.Name != name || !description.SupportsSnapshots ||
+			description.MaxUserData == 0 || len(description.Options) < 3 {
 			t.Errorf("%+v", description)
 		}
 	}
 	filled := must(registry.ConfigFromEnv("hetzner", spuff.Config{Region: "fsn1"}))(t)
-	if filled.Region != "fsn1" || filled.Token.Expose() == "" || !strings.Contains(filled.Endpoint, cloud.Address()) {
+	if filled.Region != "fsn1" || filled.Token.Expose() == "" ||
+		!strings.Contains(filled.Endpoint, cloud.Address()) {
 		t.Errorf("%+v was filled", filled)
 	}
-	if *filled.Timeouts.InstanceReady != 300*time.Second || *filled.Timeouts.PollInterval != 5*time.Second {
+	if *filled.Timeouts.InstanceReady != 300*time.Second ||
+		*filled.Timeouts.PollInterval != 5*time.Second {
 		t.Errorf("%+v are the timeouts", filled.Timeouts)
 	}
-	if !must(registry.IsRegistered("hcloud"))(t) || must(registry.IsRegistered("nimbus"))(t) || spuff.HasFeature("nimbus") || spuff.Version() == "" {
+	if !must(registry.IsRegistered("hcloud"))(t) || must(registry.IsRegistered("nimbus"))(t) ||
+		spuff.HasFeature("nimbus") || spuff.Version() == "" {
 		t.Error("other names are known")
 	}
 	empty := spuff.NewRegistry()
@@ -52,31 +56,46 @@ func TestARegistryAndItsEnvironment(t *testing.T) {
 	failure(t, second(empty.FromEnv("hetzner")), spuff.UnknownProvider)
 	failure(t, second(registry.ConfigFromEnv("nimbus", spuff.Config{})), spuff.UnknownProvider)
 	bad := spuff.Config{Token: spuff.NewSecret("t"), Endpoint: "http://example.com"}
-	if e := failure(t, second(registry.Connect("hetzner", bad)), spuff.InvalidConfig); e.Field != "endpoint" {
+	if e := failure(
+		t, second(registry.Connect("hetzner", bad)), spuff.InvalidConfig,
+	); e.Field != "endpoint" {
 		t.Errorf("%+v", e)
 	}
 	bad = spuff.Config{Timeouts: spuff.Timeouts{PollInterval: spuff.Ptr(-time.Second)}}
-	if e := failure(t, second(registry.Connect("hetzner", bad)), spuff.InvalidConfig); e.Field != "poll_interval" {
+	if e := failure(
+		t, second(registry.Connect("hetzner", bad)), spuff.InvalidConfig,
+	); e.Field != "poll_interval" {
 		t.Errorf("%+v", e)
 	}
 }
 
 func TestAConfigurationComesBackAsItWas(t *testing.T) {
 	config := spuff.Config{
-		Token: spuff.NewSecret("t"), Endpoint: "https://example.com", Region: "fsn1", CAFile: "/ca.pem",
-		Options: map[string]spuff.Secret{"one": spuff.NewSecret("1"), "empty": spuff.NewSecret("")},
+		Token:    spuff.NewSecret("t"),
+		Endpoint: "https://example.com",
+		Region:   "fsn1",
+		CAFile:   "/ca.pem",
+		Options: map[string]spuff.Secret{
+			"one": spuff.NewSecret("1"), "empty": spuff.NewSecret(""),
+		},
 		Timeouts: spuff.Timeouts{
-			InstanceReady: spuff.Ptr(time.Second), ActionComplete: spuff.Ptr(2 * time.Second), PollInterval: spuff.Ptr(time.Duration(0)),
-			HTTPRequest: spuff.Ptr(1500 * time.Microsecond), SSHConnect: spuff.Ptr(5 * time.Second), CloudInit: spuff.Ptr(6 * time.Second),
+			InstanceReady:  spuff.Ptr(time.Second),
+			ActionComplete: spuff.Ptr(2 * time.Second),
+			PollInterval:   spuff.Ptr(time.Duration(0)),
+			HTTPRequest:    spuff.Ptr(1500 * time.Microsecond),
+			SSHConnect:     spuff.Ptr(5 * time.Second),
+			CloudInit:      spuff.Ptr(6 * time.Second),
 		},
 	}
 	var got spuff.Config
 	registry := spuff.NewRegistry()
 	defer registry.Close()
-	none(t, spuff.Register(registry, "script", spuff.Factory[*scripted]{Connect: func(config spuff.Config) (*scripted, error) {
-		got = config
-		return &scripted{}, nil
-	}}))
+	none(t, spuff.Register(registry, "script", spuff.Factory[*scripted]{
+		Connect: func(config spuff.Config) (*scripted, error) {
+			got = config
+			return &scripted{}, nil
+		},
+	}))
 	none(t, must(registry.Connect("script", config))(t).Close())
 	config.Timeouts.HTTPRequest = spuff.Ptr(2 * time.Millisecond)
 	if shown(config) != shown(got) {
@@ -95,15 +114,20 @@ func shown(config spuff.Config) string {
 
 func TestNothingShowsASecret(t *testing.T) {
 	const canary = "canary-5f1e"
-	config := spuff.Config{Token: spuff.NewSecret(canary), Options: map[string]spuff.Secret{"key": spuff.NewSecret(canary)}}
+	config := spuff.Config{
+		Token:   spuff.NewSecret(canary),
+		Options: map[string]spuff.Secret{"key": spuff.NewSecret(canary)},
+	}
 	holder := struct{ hidden spuff.Config }{config}
 	var shown bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 		fmt.Fprintf(&shown, verb+verb+verb, config, &config, holder)
 	}
 	shown.Write(must(json.Marshal(config))(t))
-	slog.New(slog.NewTextHandler(&shown, nil)).Info("connecting", "config", config, "token", config.Token)
-	slog.New(slog.NewJSONHandler(&shown, nil)).Info("connecting", "config", config, "token", config.Token)
+	slog.New(slog.NewTextHandler(&shown, nil)).Info("connecting",
+		"config", config, "token", config.Token)
+	slog.New(slog.NewJSONHandler(&shown, nil)).Info("connecting",
+		"config", config, "token", config.Token)
 	for _, trace := range []string{canary, fmt.Sprintf("%x", canary), fmt.Sprintf("%X", canary)} {
 		if strings.Contains(shown.String(), trace) {
 			t.Errorf("%s is shown in %s", trace, shown.String())
@@ -143,7 +167,8 @@ func TestTheLogGoesToSlog(t *testing.T) {
 		must(provider.ListInstances(t.Context()))(t)
 		return written.take()
 	}
-	if text := logs(spuff.LevelTrace); !strings.Contains(text, "target=spuff") || !strings.Contains(text, "level=DEBUG") {
+	if text := logs(spuff.LevelTrace); !strings.Contains(text, "target=spuff") ||
+		!strings.Contains(text, "level=DEBUG") {
 		t.Errorf("%q was logged", text)
 	}
 	if text := logs(slog.LevelError); text != "" {

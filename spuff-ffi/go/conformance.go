@@ -11,8 +11,8 @@ import "context"
 type Subject struct {
 	// Config is how to reach it.
 	Config Config
-	// Request is the request of every instance: a region, size and image that the provider takes, empty where it has none; the name
-	// is replaced.
+	// Request is the request of every instance: a region, size and image that the provider takes,
+	// empty where it has none; the name is replaced.
 	Request InstanceRequest
 	// AbsentID is an id as the provider writes them, of nothing that exists.
 	AbsentID string
@@ -34,11 +34,14 @@ type Report struct {
 	JSON string
 }
 
-// CheckConformance runs the conformance suite on a provider of a registry: 37 checks, which make about 30 instances and destroy
-// them. When the context ends, the rest fails, and what was made is destroyed.
+// CheckConformance runs the conformance suite on a provider of a registry: 37 checks, which make
+// about 30 instances and destroy them. When the context ends, the rest fails, and what was made is
+// destroyed.
 //
 // Errors: UnknownProvider; InvalidConfig. What the provider does wrong is told in the report.
-func (r *Registry) CheckConformance(ctx context.Context, name string, subject Subject) (Report, error) {
+func (r *Registry) CheckConformance(
+	ctx context.Context, name string, subject Subject,
+) (Report, error) {
 	settings, err := subject.Config.make()
 	if err != nil {
 		return Report{}, err
@@ -54,10 +57,14 @@ func (r *Registry) CheckConformance(ctx context.Context, name string, subject Su
 	out := new(*C.spuff_report)
 	err = r.use(func(registry *C.spuff_registry, b *build) {
 		asked := &C.spuff_subject{
-			size: C.sizeof_spuff_subject, name: b.add("name", name), config: settings, request: request,
+			size:               C.sizeof_spuff_subject,
+			name:               b.add("name", name),
+			config:             settings,
+			request:            request,
 			absent_id:          b.add("absent_id", subject.AbsentID),
 			absent_snapshot_id: b.optional("absent_snapshot_id", subject.AbsentSnapshotID),
-			default_size:       C.bool(subject.DefaultSize), idempotent: C.bool(subject.Idempotent),
+			default_size:       C.bool(subject.DefaultSize),
+			idempotent:         C.bool(subject.Idempotent),
 		}
 		b.step(func(failure **C.spuff_error) C.spuff_code {
 			return C.spuff_conformance_check(registry, asked, ends.pointer, out, failure)

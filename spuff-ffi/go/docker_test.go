@@ -78,19 +78,27 @@ func TestDockerLife(t *testing.T) {
 		t.Errorf("%s is the provider", provider.Name())
 	}
 	// What answers at the port tells what the machine's environment is.
-	script := "#!/bin/sh\necho \"$GREETING from $SENDER on $(hostname)\" >/root/.new && mv /root/.new /root/greeting\n" +
+	script := "#!/bin/sh\n" +
+		"echo \"$GREETING from $SENDER on $(hostname)\" >/root/.new && " +
+		"mv /root/.new /root/greeting\n" +
 		"while :; do nc -l -p 7 </root/greeting; done &\n"
 	request := spuff.InstanceRequest{
-		Name: "go-life", Size: "0.5x64m", UserData: spuff.Ptr(script), Labels: map[string]string{"test": "Go, by label"},
+		Name:     "go-life",
+		Size:     "0.5x64m",
+		UserData: spuff.Ptr(script),
+		Labels:   map[string]string{"test": "Go, by label"},
 	}
 	const greeting = "hello from Go, by test on go-life"
 	made := must(provider.CreateInstance(ctx, request))(t)
 	t.Cleanup(func() { docker("rm", "--force", "--volumes", made.ID) })
 	ready := must(provider.WaitReady(ctx, made.ID))(t)
-	if !ready.Ready || ready.Name != request.Name || ready.Region != "bridge" || ready.Size != request.Size || ready.Labels["test"] != "Go, by label" {
+	if !ready.Ready || ready.Name != request.Name || ready.Region != "bridge" ||
+		ready.Size != request.Size || ready.Labels["test"] != "Go, by label" {
 		t.Errorf("%+v is ready", ready)
 	}
-	if got := eventually(func() string { return docker("exec", made.ID, "cat", "/root/greeting") }); got != greeting {
+	if got := eventually(func() string {
+		return docker("exec", made.ID, "cat", "/root/greeting")
+	}); got != greeting {
 		t.Errorf("its user data has written %q", got)
 	}
 	published, _, _ := strings.Cut(docker("port", made.ID, "7/tcp"), "\n")
@@ -127,10 +135,12 @@ func TestDockerLife(t *testing.T) {
 		none(t, provider.DeleteSnapshot(ctx, snapshot.ID))
 		none(t, provider.DestroyInstance(ctx, made.ID))
 	}
-	if slices.ContainsFunc(must(provider.ListSnapshots(ctx))(t), isSnapshot) || slices.ContainsFunc(must(provider.ListInstances(ctx))(t), is) {
+	if slices.ContainsFunc(must(provider.ListSnapshots(ctx))(t), isSnapshot) ||
+		slices.ContainsFunc(must(provider.ListInstances(ctx))(t), is) {
 		t.Error("what is gone is listed")
 	}
-	if got := must(provider.GetInstance(ctx, made.ID))(t); got != nil || docker("inspect", made.ID) != "" {
+	if got := must(provider.GetInstance(ctx, made.ID))(t); got != nil ||
+		docker("inspect", made.ID) != "" {
 		t.Errorf("%+v is gone", got)
 	}
 }
@@ -195,7 +205,9 @@ func TestDockerErrors(t *testing.T) {
 		"ports":  {Options: map[string]spuff.Secret{"ports": spuff.NewSecret("seven")}},
 		"colour": {Options: map[string]spuff.Secret{"colour": spuff.NewSecret("grey")}},
 	} {
-		if e := failure(t, second(registry.Connect("docker", config)), spuff.InvalidConfig); e.Field != field {
+		if e := failure(
+			t, second(registry.Connect("docker", config)), spuff.InvalidConfig,
+		); e.Field != field {
 			t.Errorf("%+v is about %s", e, field)
 		}
 	}
@@ -206,8 +218,12 @@ func TestDockerConformance(t *testing.T) {
 	defer registry.Close()
 	absent := "absent"
 	report := must(registry.CheckConformance(t.Context(), "docker", spuff.Subject{
-		Config: engine(t, registry), Request: spuff.InstanceRequest{Region: "bridge", Size: "0.5x64m"},
-		AbsentID: fmt.Sprintf("%064d", 0), AbsentSnapshotID: &absent, DefaultSize: true, Idempotent: true,
+		Config:           engine(t, registry),
+		Request:          spuff.InstanceRequest{Region: "bridge", Size: "0.5x64m"},
+		AbsentID:         fmt.Sprintf("%064d", 0),
+		AbsentSnapshotID: &absent,
+		DefaultSize:      true,
+		Idempotent:       true,
 	}))(t)
 	if !report.Passed {
 		t.Error(report.Text)

@@ -1,4 +1,5 @@
-// Errors with all that is known, in both directions: of the library's calls, and of providers that are written in Go.
+// Errors with all that is known, in both directions: of the library's calls, and of providers that
+// are written in Go.
 
 package spuff
 
@@ -17,7 +18,8 @@ type Error struct {
 	Kind Kind
 	// Text is the whole error in words.
 	Text string
-	// Message is what went wrong, in the cloud's words where it has said something; without what the other fields say.
+	// Message is what went wrong, in the cloud's words where it has said something; without what
+	// the other fields say.
 	Message string
 	// Provider is the provider's name.
 	Provider string
@@ -53,7 +55,8 @@ type Error struct {
 	Supported []string
 	// InstanceID is the instance that the error is about, and that may exist and cost money.
 	InstanceID string
-	// InstanceExists tells, of a failure after an instance was made, whether it still exists; nil of another error.
+	// InstanceExists tells, of a failure after an instance was made, whether it still exists; nil
+	// of another error.
 	InstanceExists *bool
 	// Cleanup is why that instance could not be destroyed, where that was tried.
 	Cleanup *Error
@@ -81,7 +84,8 @@ func (e *Error) Is(target error) bool {
 	return is && kind == e.Kind
 }
 
-// Unwrap gives the context's error of a call that its context has ended, and ErrClosed of what was closed.
+// Unwrap gives the context's error of a call that its context has ended, and ErrClosed of what was
+// closed.
 func (e *Error) Unwrap() []error { return e.causes }
 
 // Advice is what the reader should do, in one sentence.
@@ -136,7 +140,8 @@ func errorOf(pointer *C.spuff_error) *Error {
 }
 
 func millis(count C.int64_t) time.Duration {
-	return time.Duration(max(0, min(int64(count), int64(1<<63-1)/int64(time.Millisecond)))) * time.Millisecond
+	return time.Duration(max(0, min(int64(count), int64(1<<63-1)/int64(time.Millisecond)))) *
+		time.Millisecond
 }
 
 // taken copies an error that the caller owns, and frees it.
@@ -156,7 +161,8 @@ func checked(code C.spuff_code, pointer *C.spuff_error) error {
 	return taken(pointer)
 }
 
-// asError converts what a provider in Go returned to an Error of an operation. A nil *Error is none, as nil is.
+// asError converts what a provider in Go returned to an Error of an operation. A nil *Error is
+// none, as nil is.
 func asError(err error, verb string) *Error {
 	var e *Error
 	if err == nil || errors.As(err, &e) {

@@ -14,13 +14,17 @@ import (
 
 func TestALostReplyMakesOneMachine(t *testing.T) {
 	for name := range places {
-		for _, fault := range []string{`"reply_lost"`, `"truncated"`, `{"server_error": {"status": 503, "committed": true}}`,
-			`{"html": {"status": 200}}`, `"connection_closed"`} {
+		for _, fault := range []string{
+			`"reply_lost"`, `"truncated"`, `{"server_error": {"status": 503, "committed": true}}`,
+			`{"html": {"status": 200}}`, `"connection_closed"`,
+		} {
 			t.Run(name+" "+fault, func(t *testing.T) {
 				t.Parallel()
 				cloud := started(t, spuff.CloudOptions{})
 				provider := connected(t, cloud, name)
-				rule := fmt.Sprintf(`{"fault": %s, "provider": %q, "route": "create_instance", "times": 1}`, fault, name)
+				rule := fmt.Sprintf(
+					`{"fault": %s, "provider": %q, "route": "create_instance", "times": 1}`,
+					fault, name)
 				number := must(cloud.InjectJSON(rule))(t)
 				made, err := provider.CreateInstance(t.Context(), request(name, "web-1"))
 				var e *spuff.Error
@@ -34,7 +38,8 @@ func TestALostReplyMakesOneMachine(t *testing.T) {
 					none(t, err)
 				}
 				there := must(cloud.Instances())(t)
-				if len(there) != 1 || there[0].ID != made.ID || there[0].Kind != "instance" || there[0].Name != "web-1" || there[0].Text == "" {
+				if len(there) != 1 || there[0].ID != made.ID || there[0].Kind != "instance" ||
+					there[0].Name != "web-1" || there[0].Text == "" {
 					t.Errorf("%v is there, %s is known", there, made.ID)
 				}
 				if hits := must(cloud.Hits(number))(t); hits != 1 {
@@ -58,18 +63,21 @@ func TestAKeyStandsForOneMachine(t *testing.T) {
 		t.Errorf("%v and %v: the first was made, the second found", first.Adopted, again.Adopted)
 	}
 	// What it has not made outlives its work.
-	none(t, other.WithInstance(t.Context(), wanted, func(_ context.Context, machine spuff.Instance) error {
-		if machine.ID != first.ID || !machine.Adopted || !machine.Ready {
-			t.Errorf("%+v is not the one that was there", machine)
-		}
-		return nil
-	}))
+	none(t, other.WithInstance(t.Context(), wanted,
+		func(_ context.Context, machine spuff.Instance) error {
+			if machine.ID != first.ID || !machine.Adopted || !machine.Ready {
+				t.Errorf("%+v is not the one that was there", machine)
+			}
+			return nil
+		}))
 	found := must(other.Resolve(t.Context(), "order-7"))(t)
 	if found == nil || first.ID != again.ID || found.ID != first.ID {
 		t.Errorf("%s, %s and %v are not one", first.ID, again.ID, found)
 	}
 	wanted.IdempotencyKey = spuff.Ptr("")
-	if e := failure(t, second(other.CreateInstance(t.Context(), wanted)), spuff.InvalidConfig); e.Field != "idempotency_key" {
+	if e := failure(
+		t, second(other.CreateInstance(t.Context(), wanted)), spuff.InvalidConfig,
+	); e.Field != "idempotency_key" {
 		t.Errorf("%+v came of an empty key", e)
 	}
 	none(t, other.DestroyInstance(t.Context(), first.ID))
@@ -92,7 +100,8 @@ func TestAProviderInGoTellsWhatItHasFound(t *testing.T) {
 		t.Errorf("%+v was found", made)
 	}
 	_, err := provider.CreateAndWait(t.Context(), wanted, spuff.OnFailureDestroy)
-	if e := failure(t, err, spuff.Capacity); e.InstanceExists == nil || !*e.InstanceExists || e.InstanceID != "m-1" {
+	if e := failure(t, err, spuff.Capacity); e.InstanceExists == nil || !*e.InstanceExists ||
+		e.InstanceID != "m-1" {
 		t.Errorf("%+v does not say that it exists", e)
 	}
 }
@@ -102,12 +111,15 @@ func TestAMachineThatCannotBeLookedAtEndsWithItsWork(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
 	provider := connected(t, cloud, "hetzner")
 	for _, route := range []string{"list_instances", "get_instance"} {
-		must(cloud.InjectJSON(fmt.Sprintf(`{"fault": "unauthorized", "provider": "hetzner", "route": %q}`, route)))(t)
+		must(cloud.InjectJSON(fmt.Sprintf(
+			`{"fault": "unauthorized", "provider": "hetzner", "route": %q}`, route,
+		)))(t)
 	}
-	err := provider.WithInstance(t.Context(), request("hetzner", "job-1"), func(context.Context, spuff.Instance) error {
-		t.Error("it may not be ready")
-		return nil
-	})
+	err := provider.WithInstance(t.Context(), request("hetzner", "job-1"),
+		func(context.Context, spuff.Instance) error {
+			t.Error("it may not be ready")
+			return nil
+		})
 	if e := failure(t, err, spuff.Authentication); e.InstanceExists == nil || *e.InstanceExists {
 		t.Errorf("%+v: it is destroyed", e)
 	}

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong at a simulated cloud: one of the variables and functions whose names begin with Fault.
+// Fault is what goes wrong at a simulated cloud: one of the variables and functions whose names
+// begin with Fault.
 type Fault struct {
 	name string
 	with map[string]any
@@ -19,7 +20,8 @@ var (
 	FaultConnectionClosed = Fault{name: "connection_closed"}
 	// FaultUnauthorized does not take the token; with Skip it expires after so many requests.
 	FaultUnauthorized = Fault{name: "unauthorized"}
-	// FaultTruncated carries the request out, and closes the connection in the middle of the reply's body.
+	// FaultTruncated carries the request out, and closes the connection in the middle of the
+	// reply's body.
 	FaultTruncated = Fault{name: "truncated"}
 )
 
@@ -39,23 +41,27 @@ var (
 	FaultShiftingPages = Fault{name: "shifting_pages"}
 )
 
-// FaultSlow carries the request out; the reply comes after so much real time, in whole milliseconds.
+// FaultSlow carries the request out; the reply comes after so much real time, in whole
+// milliseconds.
 func FaultSlow(after time.Duration) Fault {
 	return Fault{"slow", map[string]any{"millis": after.Milliseconds()}}
 }
 
-// FaultSlowDrip carries the request out; the reply comes byte by byte, with so much real time between two of them.
+// FaultSlowDrip carries the request out; the reply comes byte by byte, with so much real time
+// between two of them.
 func FaultSlowDrip(pause time.Duration) Fault {
 	return Fault{"slow_drip", map[string]any{"millis": pause.Milliseconds()}}
 }
 
-// FaultServerError answers with the cloud's own error of a status from 500 to 599, with the request carried out or not.
+// FaultServerError answers with the cloud's own error of a status from 500 to 599, with the request
+// carried out or not.
 func FaultServerError(status uint16, committed bool) Fault {
 	return Fault{"server_error", map[string]any{"status": status, "committed": committed}}
 }
 
-// FaultRateLimited answers with the cloud's throttling error, and carries nothing out. With a retryAfter of 0 there is no Retry-After;
-// headers tells whether those that tell of the limit are sent.
+// FaultRateLimited answers with the cloud's throttling error, and carries nothing out. With a
+// retryAfter of 0 there is no Retry-After; headers tells whether those that tell of the limit are
+// sent.
 func FaultRateLimited(retryAfter time.Duration, headers bool) Fault {
 	with := map[string]any{"headers": headers, "retry_after": nil}
 	if retryAfter > 0 {
@@ -79,7 +85,8 @@ func FaultNotYetVisible(reads uint32) Fault {
 	return Fault{"not_yet_visible", map[string]any{"reads": reads}}
 }
 
-// FaultVanishes, on a create: the instance is gone after so much of the cloud's time, in whole seconds.
+// FaultVanishes, on a create: the instance is gone after so much of the cloud's time, in whole
+// seconds.
 func FaultVanishes(after time.Duration) Fault {
 	return Fault{"vanishes", map[string]any{"after": int64(after / time.Second)}}
 }
@@ -114,7 +121,8 @@ const (
 	RouteOther           Route = "other"
 )
 
-// FaultRule is a fault, and which requests it strikes. A request that several rules match is struck by the first of them.
+// FaultRule is a fault, and which requests it strikes. A request that several rules match is struck
+// by the first of them.
 type FaultRule struct {
 	Fault Fault `json:"fault"`
 	// Provider is the cloud; all of them when it is empty.

@@ -1,4 +1,5 @@
-// Fleets at each of the clouds in a box: whole, broken in the middle, cancelled half-way, and watched.
+// Fleets at each of the clouds in a box: whole, broken in the middle, cancelled half-way, and
+// watched.
 
 package spuff_test
 
@@ -24,7 +25,8 @@ func wanted(cloud, prefix string) (requests []spuff.InstanceRequest) {
 	return requests
 }
 
-// unlike makes requests differ in more than their names, so that each is a call of its own, of which a fault strikes a single one.
+// unlike makes requests differ in more than their names, so that each is a call of its own, of
+// which a fault strikes a single one.
 func unlike(requests []spuff.InstanceRequest) []spuff.InstanceRequest {
 	for at := range requests {
 		requests[at].Labels = map[string]string{"part": requests[at].Name}
@@ -60,7 +62,8 @@ func (y *tally) observe(t *testing.T, prefix string) spuff.Option {
 			return // It is no further: its end is waited for.
 		}
 		has := seen.Phase == spuff.PhaseAccepted || seen.Phase == spuff.PhaseReady
-		if has != (seen.Instance != nil) || has && seen.Instance.ID != seen.ID || seen.Phase < y[seen.Index] {
+		if has != (seen.Instance != nil) || has && seen.Instance.ID != seen.ID ||
+			seen.Phase < y[seen.Index] {
 			t.Errorf("after %v was seen %+v", y[seen.Index], seen)
 		}
 		y[seen.Index] = seen.Phase
@@ -84,10 +87,12 @@ func TestAFleetIsMadeAndWatchedAndEnded(t *testing.T) {
 			provider := connected(t, started(t, spuff.CloudOptions{Speed: 200}), name)
 			var made, gone tally
 			fleet := spuff.FleetOptions{Concurrency: 4, WaitReady: true}
-			outcomes := must(provider.CreateInstances(ctx, wanted(name, "web"), fleet, made.observe(t, "web")))(t)
+			outcomes := must(provider.CreateInstances(ctx, wanted(name, "web"), fleet,
+				made.observe(t, "web")))(t)
 			none(t, outcomes.Err())
 			for at, one := range outcomes {
-				if one.Instance == nil || !one.Instance.Ready || one.Instance.Name != fmt.Sprintf("web-%d", at) {
+				if one.Instance == nil || !one.Instance.Ready ||
+					one.Instance.Name != fmt.Sprintf("web-%d", at) {
 					t.Errorf("%d: %+v", at, one.Instance)
 				}
 			}
@@ -101,7 +106,8 @@ func TestAFleetIsMadeAndWatchedAndEnded(t *testing.T) {
 			}
 			ended := must(provider.DestroyInstances(ctx, ids, 0, gone.observe(t, "")))(t)
 			none(t, ended.Err())
-			if len(ended) != size || ended[0].Instance != nil || gone.count(spuff.PhaseDestroyed) != size {
+			if len(ended) != size || ended[0].Instance != nil ||
+				gone.count(spuff.PhaseDestroyed) != size {
 				t.Errorf("%v was ended, %v was told", ended, gone)
 			}
 		})
@@ -109,12 +115,18 @@ func TestAFleetIsMadeAndWatchedAndEnded(t *testing.T) {
 }
 
 // broken makes a fleet of which one create is refused.
-func broken(t *testing.T, cloud *spuff.Cloud, provider *spuff.Provider, fleet spuff.FleetOptions,
-	failures int) (spuff.Outcomes, *tally) {
-	must(cloud.InjectJSON(`{"fault": "capacity_out", "route": "create_instance", "skip": 9, "times": 1}`))(t)
+func broken(
+	t *testing.T, cloud *spuff.Cloud, provider *spuff.Provider, fleet spuff.FleetOptions,
+	failures int,
+) (spuff.Outcomes, *tally) {
+	must(cloud.InjectJSON(
+		`{"fault": "capacity_out", "route": "create_instance", "skip": 9, "times": 1}`,
+	))(t)
 	told := new(tally)
-	outcomes := must(provider.CreateInstances(t.Context(), unlike(wanted(provider.Name(), "web")), fleet, told.observe(t, "web")))(t)
-	if len(outcomes) != size || !errors.Is(outcomes.Err(), spuff.Capacity) || told.count(spuff.PhaseFailed) != failures {
+	outcomes := must(provider.CreateInstances(t.Context(), unlike(wanted(provider.Name(), "web")),
+		fleet, told.observe(t, "web")))(t)
+	if len(outcomes) != size || !errors.Is(outcomes.Err(), spuff.Capacity) ||
+		told.count(spuff.PhaseFailed) != failures {
 		t.Errorf("%v came of it, %v was told", outcomes, told)
 	}
 	return outcomes, told
@@ -126,13 +138,18 @@ func TestAFailureLeavesTheOthers(t *testing.T) {
 			t.Parallel()
 			cloud := started(t, spuff.CloudOptions{Speed: 200})
 			provider := connected(t, cloud, name)
-			outcomes, told := broken(t, cloud, provider, spuff.FleetOptions{Concurrency: 4, OnFailure: spuff.RollbackKeep}, 1)
-			failed := slices.IndexFunc(outcomes, func(one spuff.Outcome) bool { return one.Err != nil })
-			if e := failure(t, outcomes[failed].Err, spuff.Capacity); e.Provider != name || e.InstanceID != "" {
+			outcomes, told := broken(t, cloud, provider,
+				spuff.FleetOptions{Concurrency: 4, OnFailure: spuff.RollbackKeep}, 1)
+			failed := slices.IndexFunc(outcomes, func(one spuff.Outcome) bool {
+				return one.Err != nil
+			})
+			if e := failure(t, outcomes[failed].Err, spuff.Capacity); e.Provider != name ||
+				e.InstanceID != "" {
 				t.Errorf("%+v is the error of the one that was refused", e)
 			}
 			ids := idsOf(outcomes)
-			if len(ids) != size-1 || told.count(spuff.PhaseAccepted) != size-1 || len(must(cloud.Leaks())(t)) != size-1 {
+			if len(ids) != size-1 || told.count(spuff.PhaseAccepted) != size-1 ||
+				len(must(cloud.Leaks())(t)) != size-1 {
 				t.Errorf("%v are left, %v was told", ids, told)
 			}
 			none(t, must(provider.DestroyInstances(t.Context(), ids, 4))(t).Err())
@@ -146,14 +163,17 @@ func TestAFailureEndsTheOthersWhereItIsToDoSo(t *testing.T) {
 			t.Parallel()
 			cloud := started(t, spuff.CloudOptions{Speed: 200})
 			provider := connected(t, cloud, name)
-			fleet := spuff.FleetOptions{Concurrency: 4, OnFailure: spuff.RollbackDestroyAll, WaitReady: true}
+			fleet := spuff.FleetOptions{
+				Concurrency: 4, OnFailure: spuff.RollbackDestroyAll, WaitReady: true,
+			}
 			outcomes, _ := broken(t, cloud, provider, fleet, size)
 			for at, one := range outcomes {
 				if errors.Is(one.Err, spuff.Capacity) {
 					continue
 				}
 				e := failure(t, one.Err, spuff.Cancelled)
-				if one.Instance != nil || e.InstanceID != "" && (e.InstanceExists == nil || *e.InstanceExists) {
+				if one.Instance != nil ||
+					e.InstanceID != "" && (e.InstanceExists == nil || *e.InstanceExists) {
 					t.Errorf("%d: %+v", at, e)
 				}
 			}
@@ -172,13 +192,20 @@ func TestOfMachinesThatDoNotBecomeReadyOnlyThoseAreEnded(t *testing.T) {
 	config.Timeouts.InstanceReady = spuff.Ptr(5 * time.Second)
 	provider := must(registry.Connect("hetzner", config))(t)
 	defer provider.Close()
-	for rollback, exists := range map[spuff.Rollback]bool{spuff.RollbackDestroyFailed: false, spuff.RollbackKeep: true} {
-		must(cloud.InjectJSON(`{"fault": "stuck_creating", "route": "create_instance", "skip": 3, "times": 1}`))(t)
+	for rollback, exists := range map[spuff.Rollback]bool{
+		spuff.RollbackDestroyFailed: false,
+		spuff.RollbackKeep:          true,
+	} {
+		must(cloud.InjectJSON(
+			`{"fault": "stuck_creating", "route": "create_instance", "skip": 3, "times": 1}`,
+		))(t)
 		fleet := spuff.FleetOptions{OnFailure: rollback, WaitReady: true}
-		outcomes := must(provider.CreateInstances(t.Context(), unlike(wanted("hetzner", "web")), fleet))(t)
+		outcomes := must(provider.CreateInstances(t.Context(),
+			unlike(wanted("hetzner", "web")), fleet))(t)
 		failed := slices.IndexFunc(outcomes, func(one spuff.Outcome) bool { return one.Err != nil })
 		e := failure(t, outcomes.Err(), spuff.Timeout)
-		if e.InstanceID == "" || e.InstanceExists == nil || *e.InstanceExists != exists || outcomes[failed].Err != e {
+		if e.InstanceID == "" || e.InstanceExists == nil || *e.InstanceExists != exists ||
+			outcomes[failed].Err != e {
 			t.Errorf("%+v is the error of the one that was stuck", e)
 		}
 		none(t, must(provider.DestroyInstances(t.Context(), idsOf(outcomes), 0))(t).Err())
@@ -194,18 +221,22 @@ func TestAFleetThatIsCancelledLeavesNothing(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			accepted := 0
-			fleet := spuff.FleetOptions{Concurrency: 2, OnFailure: spuff.RollbackKeep, WaitReady: true}
+			fleet := spuff.FleetOptions{
+				Concurrency: 2, OnFailure: spuff.RollbackKeep, WaitReady: true,
+			}
 			within(t, "a fleet that is cancelled", func() {
-				outcomes, err := provider.CreateInstances(ctx, unlike(wanted(name, "web")), fleet, spuff.OnProgress(func(seen spuff.Progress) {
-					if seen.Phase == spuff.PhaseAccepted {
-						accepted++
-					}
-					if accepted == size/2 {
-						cancel()
-					}
-				}))
+				outcomes, err := provider.CreateInstances(ctx, unlike(wanted(name, "web")), fleet,
+					spuff.OnProgress(func(seen spuff.Progress) {
+						if seen.Phase == spuff.PhaseAccepted {
+							accepted++
+						}
+						if accepted == size/2 {
+							cancel()
+						}
+					}))
 				e := failure(t, err, spuff.Cancelled)
-				if outcomes != nil || !errors.Is(err, context.Canceled) || e.Provider != name || e.Operation != "create_instances" {
+				if outcomes != nil || !errors.Is(err, context.Canceled) || e.Provider != name ||
+					e.Operation != "create_instances" {
 					t.Errorf("%v came of it, and %+v", outcomes, e)
 				}
 			})
@@ -233,7 +264,8 @@ func TestWhatCannotBeIsSaidBeforeAnythingIsDone(t *testing.T) {
 			t.Errorf("%v is about %s", e, field)
 		}
 	}
-	failure(t, second(provider.DestroyInstances(t.Context(), []string{"1"}, -1)), spuff.InvalidConfig)
+	failure(t, second(provider.DestroyInstances(t.Context(), []string{"1"}, -1)),
+		spuff.InvalidConfig)
 	requests[7].Labels = map[string]string{"a": "\xff"}
 	err := ask(spuff.FleetOptions{})
 	if failure(t, err, spuff.InvalidConfig); !strings.Contains(err.Error(), "request 7") {
@@ -256,7 +288,8 @@ func TestWhatCannotBeIsSaidBeforeAnythingIsDone(t *testing.T) {
 func TestAWatchTellsOfAllAndThenOfTheEnd(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
 	provider := connected(t, cloud, "digitalocean")
-	made := must(provider.CreateInstances(t.Context(), wanted("digitalocean", "web"), spuff.FleetOptions{}))(t)
+	made := must(provider.CreateInstances(t.Context(), wanted("digitalocean", "web"),
+		spuff.FleetOptions{}))(t)
 	none(t, made.Err())
 	ids := append(idsOf(made), "987654321")
 	seen, outcomes := provider.Watch(t.Context(), ids)
@@ -269,11 +302,13 @@ func TestAWatchTellsOfAllAndThenOfTheEnd(t *testing.T) {
 	}
 	ended := must(outcomes())(t)
 	for at := range ids {
-		if last := at == size; last != errors.Is(ended[at].Err, spuff.NotFound) || last != (phases[at] == spuff.PhaseFailed) {
+		if last := at == size; last != errors.Is(ended[at].Err, spuff.NotFound) ||
+			last != (phases[at] == spuff.PhaseFailed) {
 			t.Errorf("%d: %v, %+v", at, phases[at], ended[at])
 		}
 	}
-	if again := must(outcomes())(t); len(phases) != size+1 || len(ended) != size+1 || !slices.Equal(idsOf(again), idsOf(ended)) {
+	if again := must(outcomes())(t); len(phases) != size+1 || len(ended) != size+1 ||
+		!slices.Equal(idsOf(again), idsOf(ended)) {
 		t.Errorf("%v were seen, %v came of it", phases, again)
 	}
 	passed := must(second2(provider.Watch(t.Context(), ids[:size]))())(t)
@@ -301,7 +336,8 @@ func TestAWatchEndsWithItsContext(t *testing.T) {
 	if _, open := <-seen; open {
 		t.Error("the channel is not closed")
 	}
-	if _, err := outcomes(); failure(t, err, spuff.Cancelled).Operation != "wait_ready_many" || !errors.Is(err, context.Canceled) {
+	if _, err := outcomes(); failure(t, err, spuff.Cancelled).Operation != "wait_ready_many" ||
+		!errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

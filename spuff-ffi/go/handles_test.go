@@ -18,36 +18,54 @@ import (
 	"example.com/spuff/internal/heap"
 )
 
-// A round uses every type of handle: the values that are made, the errors, the tokens, what is closed and what is forgotten.
+// A round uses every type of handle: the values that are made, the errors, the tokens, what is
+// closed and what is forgotten.
 func round(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	script := &complete{}
-	script.create = func(context.Context, spuff.InstanceRequest) (spuff.Instance, error) { return machine("m-1"), nil }
-	script.get = func(_ context.Context, id string) (*spuff.Instance, error) {
-		return nil, &spuff.Error{Kind: spuff.UnknownOutcome, Message: id, Candidates: []string{"a", "b"}}
+	script.create = func(context.Context, spuff.InstanceRequest) (spuff.Instance, error) {
+		return machine("m-1"), nil
 	}
-	script.list = func(context.Context) ([]spuff.Instance, error) { return []spuff.Instance{machine("m-1")}, nil }
+	script.get = func(_ context.Context, id string) (*spuff.Instance, error) {
+		return nil, &spuff.Error{
+			Kind: spuff.UnknownOutcome, Message: id, Candidates: []string{"a", "b"},
+		}
+	}
+	script.list = func(context.Context) ([]spuff.Instance, error) {
+		return []spuff.Instance{machine("m-1")}, nil
+	}
 	script.destroy = func(context.Context, string) error { return errors.New("it cannot be") }
 	registry := spuff.NewRegistry()
-	none(t, spuff.Register(registry, "script", spuff.Factory[*complete]{Connect: func(spuff.Config) (*complete, error) { return script, nil }}))
+	none(t, spuff.Register(registry, "script", spuff.Factory[*complete]{
+		Connect: func(spuff.Config) (*complete, error) { return script, nil },
+	}))
 	must(registry.Describe("script"))(t)
 	failure(t, second(registry.Connect("other", spuff.Config{})), spuff.UnknownProvider)
-	provider := must(registry.Connect("script", spuff.Config{Token: spuff.NewSecret("t"), Region: "east"}))(t)
-	wanted := spuff.InstanceRequest{Name: "web-1", Labels: map[string]string{"k": "v"}, Owner: spuff.Ptr("ci")}
-	must(provider.CreateAndWait(ctx, wanted, spuff.OnFailureKeep, spuff.OnProgress(func(spuff.Progress) {})))(t)
+	provider := must(registry.Connect("script", spuff.Config{
+		Token: spuff.NewSecret("t"), Region: "east",
+	}))(t)
+	wanted := spuff.InstanceRequest{
+		Name: "web-1", Labels: map[string]string{"k": "v"}, Owner: spuff.Ptr("ci"),
+	}
+	must(provider.CreateAndWait(ctx, wanted, spuff.OnFailureKeep,
+		spuff.OnProgress(func(spuff.Progress) {})))(t)
 	failure(t, second(provider.GetInstance(ctx, "m-1")), spuff.UnknownOutcome)
 	must(provider.ListInstances(ctx))(t)
-	fleet := must(provider.CreateInstances(ctx, []spuff.InstanceRequest{wanted, wanted}, spuff.FleetOptions{}, spuff.OnProgress(func(spuff.Progress) {})))(t)
+	fleet := must(provider.CreateInstances(ctx, []spuff.InstanceRequest{wanted, wanted},
+		spuff.FleetOptions{}, spuff.OnProgress(func(spuff.Progress) {})))(t)
 	none(t, must(provider.WaitReadyMany(ctx, []string{"m-1", "m-1"}))(t).Err())
-	failure(t, must(provider.DestroyInstances(ctx, []string{fleet[1].Instance.ID}, 0))(t)[0].Err, spuff.Other)
+	failure(t, must(provider.DestroyInstances(ctx, []string{fleet[1].Instance.ID}, 0))(t)[0].Err,
+		spuff.Other)
 	must(provider.CreateSnapshot(ctx, "m-1", "n"))(t)
 	must(provider.ListLabelledSnapshots(ctx))(t)
 	must(provider.Resolve(ctx, "m-1"))(t)
 	must(provider.ResolveSnapshot(ctx, "s-1"))(t)
 	must(provider.GetSSHKeys(ctx))(t)
 	failure(t, provider.DestroyInstance(ctx, "m-1"), spuff.Other)
-	found := must(provider.Reap(ctx, spuff.Reap{OlderThan: spuff.Ptr(time.Hour), ConfirmWithin: spuff.Ptr(time.Millisecond)}))(t)
+	found := must(provider.Reap(ctx, spuff.Reap{
+		OlderThan: spuff.Ptr(time.Hour), ConfirmWithin: spuff.Ptr(time.Millisecond),
+	}))(t)
 	if len(found) == 0 || found[0].Err == nil {
 		t.Fatalf("%+v was reaped", found)
 	}
@@ -55,7 +73,8 @@ func round(t *testing.T) {
 	none(t, registry.Close())
 }
 
-// What glibc keeps of freed memory in each thread cannot be told from what is in use, so this goes on without it.
+// What glibc keeps of freed memory in each thread cannot be told from what is in use, so this goes
+// on without it.
 const tunables = "GLIBC_TUNABLES=glibc.malloc.tcache_count=0"
 
 func TestNoHandleIsForgotten(t *testing.T) {
@@ -93,7 +112,10 @@ func TestWhatIsNotClosedEndsWithTheGarbage(t *testing.T) {
 	func() {
 		registry := spuff.NewRegistry()
 		none(t, spuff.Register(registry, "script", spuff.Factory[*scripted]{
-			Connect: func(spuff.Config) (*scripted, error) { return &scripted{closed: closed}, nil }}))
+			Connect: func(spuff.Config) (*scripted, error) {
+				return &scripted{closed: closed}, nil
+			},
+		}))
 		must(registry.Connect("script", spuff.Config{}))(t)
 	}()
 	within(t, "a provider that is forgotten", func() {

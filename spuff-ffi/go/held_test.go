@@ -1,6 +1,7 @@
 //go:build linux
 
-// Calls in a row hold what they use, what a provider answers is no more than it is, and no call that waits holds a thread.
+// Calls in a row hold what they use, what a provider answers is no more than it is, and no call
+// that waits holds a thread.
 
 package spuff_test
 
@@ -31,13 +32,21 @@ type counted struct {
 }
 
 func (c *counted) machine() spuff.Instance {
-	return spuff.Instance{ID: "m-1", Status: spuff.StatusActive, CreatedAt: time.Now(), IP: netip.MustParseAddr("192.0.2.1")}
+	return spuff.Instance{
+		ID:        "m-1",
+		Status:    spuff.StatusActive,
+		CreatedAt: time.Now(),
+		IP:        netip.MustParseAddr("192.0.2.1"),
+	}
 }
 
 func (c *counted) CreateInstance(context.Context, spuff.InstanceRequest) (spuff.Instance, error) {
 	c.live.Add(1)
 	if c.half {
-		return c.machine(), &spuff.Error{Kind: spuff.Network, Message: "the labels could not be set"}
+		return c.machine(), &spuff.Error{
+			Kind:    spuff.Network,
+			Message: "the labels could not be set",
+		}
 	}
 	return c.machine(), nil
 }
@@ -102,12 +111,16 @@ func TestAWatchGoesOnWhenTheProviderIsClosedRightAfterItsBeginning(t *testing.T)
 func TestWhatACreateHasMadeBesideAnErrorIsKnownAndEnded(t *testing.T) {
 	implementation := &counted{half: true}
 	provider := played(t, implementation)
-	e := failure(t, second(provider.CreateInstance(t.Context(), spuff.InstanceRequest{Name: "web-1"})), spuff.Network)
-	if e.InstanceID != "m-1" || e.InstanceExists == nil || !*e.InstanceExists || implementation.live.Load() != 1 {
+	e := failure(t,
+		second(provider.CreateInstance(t.Context(), spuff.InstanceRequest{Name: "web-1"})),
+		spuff.Network)
+	if e.InstanceID != "m-1" || e.InstanceExists == nil || !*e.InstanceExists ||
+		implementation.live.Load() != 1 {
 		t.Errorf("%+v, %d machines", e, implementation.live.Load())
 	}
 	request := spuff.InstanceRequest{Name: "web-1"}
-	e = failure(t, second(provider.CreateAndWait(t.Context(), request, spuff.OnFailureDestroy)), spuff.Network)
+	e = failure(t, second(provider.CreateAndWait(t.Context(), request, spuff.OnFailureDestroy)),
+		spuff.Network)
 	if e.InstanceID != "m-1" || *e.InstanceExists || implementation.live.Load() != 1 {
 		t.Errorf("%+v, %d machines", e, implementation.live.Load())
 	}
@@ -141,8 +154,8 @@ func TestWhatGoProvidersCostIsAsked(t *testing.T) {
 	}
 }
 
-// Each verb that waits does so without a thread of the operating system: the provider's own methods hold one each, so that the
-// calls here wait for a cloud's reply.
+// Each verb that waits does so without a thread of the operating system: the provider's own methods
+// hold one each, so that the calls here wait for a cloud's reply.
 func TestNoVerbHoldsAThreadWhileItWaits(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
 	provider := connected(t, cloud, "hetzner")
@@ -150,11 +163,13 @@ func TestNoVerbHoldsAThreadWhileItWaits(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	const each = 40
 	verbs := map[string]func() error{
-		"ListOwned":   func() error { return second(provider.ListOwned(ctx, "ci")) },
-		"Labelled":    func() error { return second(provider.ListLabelledSnapshots(ctx)) },
-		"Resolve":     func() error { return second(provider.Resolve(ctx, "key")) },
-		"Snapshot":    func() error { return second(provider.ResolveSnapshot(ctx, "key")) },
-		"SetLabels":   func() error { return provider.SetLabels(ctx, "1", map[string]string{"a": "b"}) },
+		"ListOwned": func() error { return second(provider.ListOwned(ctx, "ci")) },
+		"Labelled":  func() error { return second(provider.ListLabelledSnapshots(ctx)) },
+		"Resolve":   func() error { return second(provider.Resolve(ctx, "key")) },
+		"Snapshot":  func() error { return second(provider.ResolveSnapshot(ctx, "key")) },
+		"SetLabels": func() error {
+			return provider.SetLabels(ctx, "1", map[string]string{"a": "b"})
+		},
 		"GetSSHKeys":  func() error { return second(provider.GetSSHKeys(ctx)) },
 		"Renew":       func() error { return second(provider.Renew(ctx, "1", time.Hour)) },
 		"HourlyPrice": func() error { return second(provider.HourlyPrice(ctx, "fsn1", "cx22")) },
@@ -204,7 +219,9 @@ func threads(t *testing.T) int {
 
 func TestADeadlineTellsWhichMachineIsBeingDestroyed(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
-	must(cloud.InjectJSON(`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`))(t)
+	must(cloud.InjectJSON(
+		`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`,
+	))(t)
 	provider := connected(t, cloud, "hetzner")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -213,7 +230,8 @@ func TestADeadlineTellsWhichMachineIsBeingDestroyed(t *testing.T) {
 			cancel()
 		}
 	})
-	e := failure(t, second(provider.CreateAndWait(ctx, request("hetzner", "web-1"), spuff.OnFailureDestroy, accepted)), spuff.Cancelled)
+	e := failure(t, second(provider.CreateAndWait(ctx, request("hetzner", "web-1"),
+		spuff.OnFailureDestroy, accepted)), spuff.Cancelled)
 	if e.InstanceID == "" || !strings.Contains(e.Text, "being destroyed in the background") {
 		t.Errorf("%v: %q", e, e.InstanceID)
 	}

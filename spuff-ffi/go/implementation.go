@@ -11,17 +11,20 @@ import (
 	"runtime/cgo"
 )
 
-// An Implementation is a provider written in Go: the operations that every one has. Others are in the interfaces below; a
-// provider has those whose methods its type has, and Close, where it has one, ends it.
+// An Implementation is a provider written in Go: the operations that every one has. Others are in
+// the interfaces below; a provider has those whose methods its type has, and Close, where it has
+// one, ends it.
 //
-// The methods are called by many goroutines at once. Their context ends when the caller has left. Their errors are best an
-// *Error, with the fields that its kind has; a Kind that is wrapped is known as such, and so are the errors of contexts. A nil
-// *Error is no error. A panic becomes an error of the kind Internal. What a create has made before it failed is returned beside
-// the error: it is ended, or kept, as the caller has said, and the error tells its id.
+// The methods are called by many goroutines at once. Their context ends when the caller has left.
+// Their errors are best an *Error, with the fields that its kind has; a Kind that is wrapped is
+// known as such, and so are the errors of contexts. A nil *Error is no error. A panic becomes an
+// error of the kind Internal. What a create has made before it failed is returned beside the error:
+// it is ended, or kept, as the caller has said, and the error tells its id.
 type Implementation interface {
-	// CreateInstance creates an instance, with the labels of the request and managed-by=spuff, and returns as soon as it is
-	// accepted. An abandoned one runs to completion, and its instance is destroyed or kept, as the request says. An instance that is
-	// given back because the request's IdempotencyKey had made it before has Adopted set: no rollback destroys it.
+	// CreateInstance creates an instance, with the labels of the request and managed-by=spuff, and
+	// returns as soon as it is accepted. An abandoned one runs to completion, and its instance is
+	// destroyed or kept, as the request says. An instance that is given back because the request's
+	// IdempotencyKey had made it before has Adopted set: no rollback destroys it.
 	CreateInstance(ctx context.Context, request InstanceRequest) (Instance, error)
 	// DestroyInstance destroys an instance; for one that is gone it does nothing.
 	DestroyInstance(ctx context.Context, id string) error
@@ -33,9 +36,10 @@ type Implementation interface {
 
 // A Waiter has a way of its own to wait; for others spuff looks at GetInstance again and again.
 type Waiter interface {
-	// WaitReady waits until an instance is ready. An error of the instance itself is of the kind Timeout, NotFound, Capacity,
-	// QuotaExceeded, a Conflict that does not pass, or API with its InstanceID: for these alone the instance may be destroyed. All
-	// others mean that it could not be polled.
+	// WaitReady waits until an instance is ready. An error of the instance itself is of the kind
+	// Timeout, NotFound, Capacity, QuotaExceeded, a Conflict that does not pass, or API with its
+	// InstanceID: for these alone the instance may be destroyed. All others mean that it could not
+	// be polled.
 	WaitReady(ctx context.Context, id string) (Instance, error)
 }
 
@@ -51,13 +55,15 @@ type Snapshotter interface {
 
 // A Resolver finds instances by the keys that they were made under.
 type Resolver interface {
-	// Resolve finds the instance that was made under a key; where there is certainly none it is nil.
+	// Resolve finds the instance that was made under a key; where there is certainly none it is
+	// nil.
 	Resolve(ctx context.Context, key string) (*Instance, error)
 }
 
 // A SnapshotResolver finds snapshots by the keys that they were made under.
 type SnapshotResolver interface {
-	// ResolveSnapshot finds the snapshot that was made under a key; where there is certainly none it is nil.
+	// ResolveSnapshot finds the snapshot that was made under a key; where there is certainly none
+	// it is nil.
 	ResolveSnapshot(ctx context.Context, key string) (*Snapshot, error)
 }
 
@@ -75,7 +81,8 @@ type KeyLister interface {
 
 // A Pricer knows what instances cost.
 type Pricer interface {
-	// HourlyPrice returns the hourly price of an instance of that size in that region; empty is the default.
+	// HourlyPrice returns the hourly price of an instance of that size in that region; empty is the
+	// default.
 	HourlyPrice(ctx context.Context, region, size string) (Price, error)
 }
 
@@ -91,8 +98,8 @@ type Factory[P Implementation] struct {
 	Connect func(config Config) (P, error)
 }
 
-// Register adds providers that are written in Go to a registry, under a name, in place of those that had it. What they can do is
-// read from the type P.
+// Register adds providers that are written in Go to a registry, under a name, in place of those
+// that had it. What they can do is read from the type P.
 //
 // Errors: InvalidConfig for an empty name, and without Connect.
 func Register[P Implementation](registry *Registry, name string, factory Factory[P]) error {
@@ -101,22 +108,25 @@ func Register[P Implementation](registry *Registry, name string, factory Factory
 	}
 	made := reflect.TypeFor[P]()
 	connect := func(config Config) (Implementation, error) { return factory.Connect(config) }
-	return registry.register(name, factory.Summary, factory.MaxUserData, factory.DropsLabels, C.spuffgo_abilities{
-		wait_ready:       C.bool(made.Implements(reflect.TypeFor[Waiter]())),
-		snapshots:        C.bool(made.Implements(reflect.TypeFor[Snapshotter]())),
-		resolve:          C.bool(made.Implements(reflect.TypeFor[Resolver]())),
-		resolve_snapshot: C.bool(made.Implements(reflect.TypeFor[SnapshotResolver]())),
-		set_labels:       C.bool(made.Implements(reflect.TypeFor[Labeller]())),
-		get_ssh_keys:     C.bool(made.Implements(reflect.TypeFor[KeyLister]())),
-		hourly_price:     C.bool(made.Implements(reflect.TypeFor[Pricer]())),
-	}, connect)
+	return registry.register(name, factory.Summary, factory.MaxUserData, factory.DropsLabels,
+		C.spuffgo_abilities{
+			wait_ready:       C.bool(made.Implements(reflect.TypeFor[Waiter]())),
+			snapshots:        C.bool(made.Implements(reflect.TypeFor[Snapshotter]())),
+			resolve:          C.bool(made.Implements(reflect.TypeFor[Resolver]())),
+			resolve_snapshot: C.bool(made.Implements(reflect.TypeFor[SnapshotResolver]())),
+			set_labels:       C.bool(made.Implements(reflect.TypeFor[Labeller]())),
+			get_ssh_keys:     C.bool(made.Implements(reflect.TypeFor[KeyLister]())),
+			hourly_price:     C.bool(made.Implements(reflect.TypeFor[Pricer]())),
+		}, connect)
 }
 
 // A connector makes a provider that is written in Go.
 type connector func(Config) (Implementation, error)
 
-func (r *Registry) register(name, summary string, maxUserData int, dropsLabels bool, abilities C.spuffgo_abilities,
-	connect connector) error {
+func (r *Registry) register(
+	name, summary string, maxUserData int, dropsLabels bool, abilities C.spuffgo_abilities,
+	connect connector,
+) error {
 	return r.use(func(registry *C.spuff_registry, b *build) {
 		text, line := b.add("name", name), (*C.char)(nil)
 		if summary != "" {
@@ -125,8 +135,8 @@ func (r *Registry) register(name, summary string, maxUserData int, dropsLabels b
 		b.step(func(failure **C.spuff_error) C.spuff_code {
 			// The library drops it, also when this fails.
 			factory := cgo.NewHandle(connect)
-			return C.spuffgo_register(registry, text, line, C.size_t(max(0, maxUserData)), C.bool(dropsLabels), abilities,
-				C.uintptr_t(factory), failure)
+			return C.spuffgo_register(registry, text, line, C.size_t(max(0, maxUserData)),
+				C.bool(dropsLabels), abilities, C.uintptr_t(factory), failure)
 		})
 	})
 }

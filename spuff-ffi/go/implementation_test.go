@@ -22,10 +22,18 @@ var born = time.Date(2024, 5, 6, 7, 8, 9, int(10*time.Millisecond), time.UTC)
 
 func machine(id string) spuff.Instance {
 	return spuff.Instance{
-		ID: id, Name: "web-1", Region: "east", Size: "small", Status: spuff.StatusActive, CreatedAt: born,
-		Labels: map[string]string{"k": "v", spuff.ManagedByKey: spuff.ManagedByValue},
-		Addresses: []spuff.Address{{IP: netip.MustParseAddr("10.0.0.1")}, {IP: netip.MustParseAddr("2001:db8::1"), Public: true},
-			{IP: netip.MustParseAddr("192.0.2.7"), Public: true}},
+		ID:        id,
+		Name:      "web-1",
+		Region:    "east",
+		Size:      "small",
+		Status:    spuff.StatusActive,
+		CreatedAt: born,
+		Labels:    map[string]string{"k": "v", spuff.ManagedByKey: spuff.ManagedByValue},
+		Addresses: []spuff.Address{
+			{IP: netip.MustParseAddr("10.0.0.1")},
+			{IP: netip.MustParseAddr("2001:db8::1"), Public: true},
+			{IP: netip.MustParseAddr("192.0.2.7"), Public: true},
+		},
 	}
 }
 
@@ -38,7 +46,9 @@ func (complete) CreateSnapshot(_ context.Context, id, name string) (spuff.Snapsh
 }
 
 func (complete) ListSnapshots(context.Context) ([]spuff.Snapshot, error) {
-	return []spuff.Snapshot{{ID: "s-1", Name: "one", Labels: map[string]string{"k": "v"}}, {ID: "s-2"}}, nil
+	return []spuff.Snapshot{
+		{ID: "s-1", Name: "one", Labels: map[string]string{"k": "v"}}, {ID: "s-2"},
+	}, nil
 }
 
 func (complete) DeleteSnapshot(_ context.Context, id string) error {
@@ -74,7 +84,9 @@ func TestAProviderInGoIsAskedAsItWasCalled(t *testing.T) {
 	script := &complete{scripted{closed: make(chan struct{})}}
 	script.create = func(_ context.Context, r spuff.InstanceRequest) (spuff.Instance, error) {
 		asked = r
-		return spuff.Instance{ID: "m-1", StatusWord: "asleep", IP: netip.MustParseAddr("192.0.2.9")}, nil
+		return spuff.Instance{
+			ID: "m-1", StatusWord: "asleep", IP: netip.MustParseAddr("192.0.2.9"),
+		}, nil
 	}
 	script.get = func(_ context.Context, id string) (*spuff.Instance, error) { return nil, nil }
 	script.list = func(context.Context) ([]spuff.Instance, error) {
@@ -82,15 +94,23 @@ func TestAProviderInGoIsAskedAsItWasCalled(t *testing.T) {
 	}
 	provider := played(t, script)
 	wanted := spuff.InstanceRequest{
-		Name: "web-1", Region: "east", Size: "small", Image: spuff.SnapshotImage("s-1"), UserData: spuff.Ptr(""),
-		Labels: map[string]string{"k": "v", "empty": ""}, SSHKeys: []string{"a", "b"}, IdempotencyKey: spuff.Ptr("key"),
-		Owner: spuff.Ptr("ci"), TTL: spuff.Ptr(90 * time.Second),
+		Name:           "web-1",
+		Region:         "east",
+		Size:           "small",
+		Image:          spuff.SnapshotImage("s-1"),
+		UserData:       spuff.Ptr(""),
+		Labels:         map[string]string{"k": "v", "empty": ""},
+		SSHKeys:        []string{"a", "b"},
+		IdempotencyKey: spuff.Ptr("key"),
+		Owner:          spuff.Ptr("ci"),
+		TTL:            spuff.Ptr(90 * time.Second),
 	}
 	made := must(provider.CreateInstance(ctx, wanted))(t)
 	if !reflect.DeepEqual(asked, wanted) {
 		t.Errorf("asked with %+v, not with %+v", asked, wanted)
 	}
-	if made.StatusWord != "asleep" || made.Status != spuff.StatusUnknown || made.IP.String() != "192.0.2.9" || made.CreatedAt.Unix() != 0 {
+	if made.StatusWord != "asleep" || made.Status != spuff.StatusUnknown ||
+		made.IP.String() != "192.0.2.9" || made.CreatedAt.Unix() != 0 {
 		t.Errorf("%+v was made", made)
 	}
 	full := machine("m-1")
@@ -101,25 +121,32 @@ func TestAProviderInGoIsAskedAsItWasCalled(t *testing.T) {
 	if found := must(provider.GetInstance(ctx, "m-1"))(t); found != nil {
 		t.Errorf("%+v was found", found)
 	}
-	if list := must(provider.ListInstances(ctx))(t); len(list) != 2 || !reflect.DeepEqual(list[0], full) || list[1].ID != "m-2" {
+	if list := must(provider.ListInstances(ctx))(t); len(list) != 2 ||
+		!reflect.DeepEqual(list[0], full) || list[1].ID != "m-2" {
 		t.Errorf("%+v are listed", list)
 	}
-	if s := must(provider.CreateSnapshot(ctx, "m-1", "n"))(t); s.ID != "m-1-s" || s.Name != "n" || !s.CreatedAt.Equal(born) {
+	if s := must(provider.CreateSnapshot(ctx, "m-1", "n"))(t); s.ID != "m-1-s" || s.Name != "n" ||
+		!s.CreatedAt.Equal(born) {
 		t.Errorf("%+v was made", s)
 	}
-	if s := must(provider.ListLabelledSnapshots(ctx))(t); len(s) != 2 || s[0].Labels["k"] != "v" || !s[1].CreatedAt.IsZero() {
+	if s := must(provider.ListLabelledSnapshots(ctx))(t); len(s) != 2 || s[0].Labels["k"] != "v" ||
+		!s[1].CreatedAt.IsZero() {
 		t.Errorf("%+v are listed", s)
 	}
-	if e := failure(t, provider.DeleteSnapshot(ctx, "s-1"), spuff.Conflict); e.Message != "not s-1" {
+	if e := failure(
+		t, provider.DeleteSnapshot(ctx, "s-1"), spuff.Conflict,
+	); e.Message != "not s-1" {
 		t.Errorf("%+v", e)
 	}
-	if found := must(provider.Resolve(ctx, "m-1"))(t); found == nil || !reflect.DeepEqual(*found, full) {
+	if found := must(provider.Resolve(ctx, "m-1"))(t); found == nil ||
+		!reflect.DeepEqual(*found, full) {
 		t.Errorf("%+v was found", found)
 	}
 	if s := must(provider.ResolveSnapshot(ctx, "s-1"))(t); s == nil || s.ID != "s-1" {
 		t.Errorf("%+v was found", s)
 	}
-	if m, s := must(provider.Resolve(ctx, "none"))(t), must(provider.ResolveSnapshot(ctx, "none"))(t); m != nil || s != nil {
+	if m, s := must(provider.Resolve(ctx, "none"))(t),
+		must(provider.ResolveSnapshot(ctx, "none"))(t); m != nil || s != nil {
 		t.Errorf("%+v and %+v were found", m, s)
 	}
 	none(t, provider.SetLabels(ctx, "m-1", map[string]string{"a": "1", "b": ""}))
@@ -134,25 +161,40 @@ func TestWhatAProviderInGoCannotDo(t *testing.T) {
 	registry := spuff.NewRegistry()
 	defer registry.Close()
 	connect := func(config spuff.Config) (*scripted, error) {
-		if config.Token.Expose() != "secret" || config.Options["shade"].Expose() != "grey" || *config.Timeouts.CloudInit != time.Minute {
-			return nil, &spuff.Error{Kind: spuff.InvalidConfig, Field: "token", Message: "it is another one"}
+		if config.Token.Expose() != "secret" || config.Options["shade"].Expose() != "grey" ||
+			*config.Timeouts.CloudInit != time.Minute {
+			return nil, &spuff.Error{
+				Kind: spuff.InvalidConfig, Field: "token", Message: "it is another one",
+			}
 		}
 		return &scripted{}, nil
 	}
-	none(t, spuff.Register(registry, "script", spuff.Factory[*scripted]{MaxUserData: 77, DropsLabels: true, Connect: connect}))
-	none(t, spuff.Register(registry, "complete", spuff.Factory[*complete]{Connect: func(spuff.Config) (*complete, error) { panic("on purpose") }}))
+	none(t, spuff.Register(registry, "script", spuff.Factory[*scripted]{
+		MaxUserData: 77, DropsLabels: true, Connect: connect,
+	}))
+	none(t, spuff.Register(registry, "complete", spuff.Factory[*complete]{
+		Connect: func(spuff.Config) (*complete, error) { panic("on purpose") },
+	}))
 	little, much := must(registry.Describe("script"))(t), must(registry.Describe("complete"))(t)
-	if little.MaxUserData != 77 || little.SupportsLabels || little.SupportsSnapshots || little.SupportsSSHKeys || little.Summary != "script" {
+	if little.MaxUserData != 77 || little.SupportsLabels || little.SupportsSnapshots ||
+		little.SupportsSSHKeys || little.Summary != "script" {
 		t.Errorf("%+v", little)
 	}
-	if !much.SupportsLabels || !much.SupportsSnapshots || !much.SupportsSSHKeys || much.Options[0].Env[0] != "COMPLETE_TOKEN" || !much.Options[0].Secret {
+	if !much.SupportsLabels || !much.SupportsSnapshots || !much.SupportsSSHKeys ||
+		much.Options[0].Env[0] != "COMPLETE_TOKEN" || !much.Options[0].Secret {
 		t.Errorf("%+v", much)
 	}
-	if e := failure(t, second(registry.Connect("complete", spuff.Config{})), spuff.Internal); !strings.Contains(e.Message, "on purpose") {
+	if e := failure(
+		t, second(registry.Connect("complete", spuff.Config{})), spuff.Internal,
+	); !strings.Contains(e.Message, "on purpose") {
 		t.Errorf("%+v", e)
 	}
-	failure(t, second(registry.CreateByName("script", spuff.NewSecret("wrong"))), spuff.InvalidConfig)
-	config := spuff.Config{Token: spuff.NewSecret("secret"), Options: map[string]spuff.Secret{"shade": spuff.NewSecret("grey")}}
+	failure(t, second(registry.CreateByName("script", spuff.NewSecret("wrong"))),
+		spuff.InvalidConfig)
+	config := spuff.Config{
+		Token:   spuff.NewSecret("secret"),
+		Options: map[string]spuff.Secret{"shade": spuff.NewSecret("grey")},
+	}
 	config.Timeouts.CloudInit = spuff.Ptr(time.Minute)
 	provider := must(registry.Connect("script", config))(t)
 	defer provider.Close()
@@ -163,14 +205,16 @@ func TestWhatAProviderInGoCannotDo(t *testing.T) {
 		"resolve_snapshot": second(provider.ResolveSnapshot(ctx, "k")),
 		"set_labels":       provider.SetLabels(ctx, "m-1", nil),
 	} {
-		if e := failure(t, err, spuff.NotSupported); e.Feature != feature || provider.SupportsSnapshots() {
+		if e := failure(t, err, spuff.NotSupported); e.Feature != feature ||
+			provider.SupportsSnapshots() {
 			t.Errorf("%+v is not about %s", e, feature)
 		}
 	}
 	if keys := must(provider.GetSSHKeys(ctx))(t); len(keys) != 0 {
 		t.Errorf("%v are the keys", keys)
 	}
-	failure(t, spuff.Register(registry, "", spuff.Factory[*scripted]{Connect: connect}), spuff.InvalidConfig)
+	failure(t, spuff.Register(registry, "", spuff.Factory[*scripted]{Connect: connect}),
+		spuff.InvalidConfig)
 	failure(t, spuff.Register(registry, "script", spuff.Factory[*scripted]{}), spuff.InvalidConfig)
 }
 
@@ -182,16 +226,31 @@ func TestNothingThatAProviderInGoDoesGetsOut(t *testing.T) {
 		kind spuff.Kind
 		text string
 	}{
-		"a panic":   {func(context.Context, string) (*spuff.Instance, error) { panic("on purpose") }, spuff.Internal, "on purpose"},
-		"a nil map": {func(context.Context, string) (*spuff.Instance, error) { panic(new(runtime.PanicNilError)) }, spuff.Internal, "nil"},
-		"its end":   {func(context.Context, string) (*spuff.Instance, error) { runtime.Goexit(); return nil, nil }, spuff.Internal, "before"},
-		"no id":     {func(context.Context, string) (*spuff.Instance, error) { return &spuff.Instance{}, nil }, spuff.InvalidConfig, ""},
-		"not UTF-8": {func(context.Context, string) (*spuff.Instance, error) { return &spuff.Instance{ID: "\xff"}, nil }, spuff.InvalidConfig, ""},
-		"a NUL":     {func(context.Context, string) (*spuff.Instance, error) { return &spuff.Instance{ID: "a\x00"}, nil }, spuff.InvalidConfig, "NUL"},
+		"a panic": {func(context.Context, string) (*spuff.Instance, error) {
+			panic("on purpose")
+		}, spuff.Internal, "on purpose"},
+		"a nil map": {func(context.Context, string) (*spuff.Instance, error) {
+			panic(new(runtime.PanicNilError))
+		}, spuff.Internal, "nil"},
+		"its end": {func(context.Context, string) (*spuff.Instance, error) {
+			runtime.Goexit()
+			return nil, nil
+		}, spuff.Internal, "before"},
+		"no id": {func(context.Context, string) (*spuff.Instance, error) {
+			return &spuff.Instance{}, nil
+		}, spuff.InvalidConfig, ""},
+		"not UTF-8": {func(context.Context, string) (*spuff.Instance, error) {
+			return &spuff.Instance{ID: "\xff"}, nil
+		}, spuff.InvalidConfig, ""},
+		"a NUL": {func(context.Context, string) (*spuff.Instance, error) {
+			return &spuff.Instance{ID: "a\x00"}, nil
+		}, spuff.InvalidConfig, "NUL"},
 		"a zoned IP": {func(context.Context, string) (*spuff.Instance, error) {
 			return &spuff.Instance{ID: "a", IP: netip.MustParseAddr("fe80::1%eth0")}, nil
 		}, spuff.InvalidConfig, ""},
-		"a nil pointer": {func(_ context.Context, id string) (*spuff.Instance, error) { return nil, &spuff.Error{} }, spuff.Other, ""},
+		"a nil pointer": {func(_ context.Context, id string) (*spuff.Instance, error) {
+			return nil, &spuff.Error{}
+		}, spuff.Other, ""},
 	} {
 		script.get = step.get
 		e := failure(t, second(provider.GetInstance(t.Context(), "m-1")), step.kind)
@@ -203,12 +262,14 @@ func TestNothingThatAProviderInGoDoesGetsOut(t *testing.T) {
 
 func TestTheContextOfAProviderInGoEndsWithTheCallers(t *testing.T) {
 	begun, ended := make(chan struct{}), make(chan error)
-	provider := played(t, &scripted{get: func(ctx context.Context, _ string) (*spuff.Instance, error) {
-		close(begun)
-		<-ctx.Done()
-		ended <- ctx.Err()
-		return nil, ctx.Err()
-	}})
+	provider := played(t, &scripted{
+		get: func(ctx context.Context, _ string) (*spuff.Instance, error) {
+			close(begun)
+			<-ctx.Done()
+			ended <- ctx.Err()
+			return nil, ctx.Err()
+		},
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-begun
@@ -228,14 +289,17 @@ func TestTheContextOfAProviderInGoEndsWithTheCallers(t *testing.T) {
 func TestACreateThatNobodyWaitsForIsFinishedAndEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	destroyed := make(chan string, 1)
-	script := &scripted{destroy: func(_ context.Context, id string) error { destroyed <- id; return nil }}
+	script := &scripted{
+		destroy: func(_ context.Context, id string) error { destroyed <- id; return nil },
+	}
 	script.create = func(inner context.Context, _ spuff.InstanceRequest) (spuff.Instance, error) {
 		cancel()
 		<-inner.Done()
 		return machine("m-7"), nil
 	}
 	provider := played(t, script)
-	failure(t, second(provider.CreateInstance(ctx, spuff.InstanceRequest{Name: "web-1"})), spuff.Cancelled)
+	failure(t, second(provider.CreateInstance(ctx, spuff.InstanceRequest{Name: "web-1"})),
+		spuff.Cancelled)
 	none(t, spuff.Settled(t.Context()))
 	if id := <-destroyed; id != "m-7" {
 		t.Errorf("%s was destroyed", id)

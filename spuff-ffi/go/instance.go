@@ -14,7 +14,8 @@ import (
 type Status int32
 
 const (
-	// StatusUnknown is a word of the cloud's that has no place below; Instance.StatusWord is that word.
+	// StatusUnknown is a word of the cloud's that has no place below; Instance.StatusWord is that
+	// word.
 	StatusUnknown Status = C.SPUFF_STATUS_UNKNOWN
 	// StatusNew: being created or started.
 	StatusNew Status = C.SPUFF_STATUS_NEW
@@ -72,7 +73,8 @@ type Instance struct {
 	Labels    map[string]string
 	// Addresses are all that it has, public and private.
 	Addresses []Address
-	// Adopted says whether CreateInstance has not made it, but given back the one that its IdempotencyKey had made before.
+	// Adopted says whether CreateInstance has not made it, but given back the one that its
+	// IdempotencyKey had made before.
 	Adopted bool
 }
 
@@ -104,7 +106,8 @@ func instanceOf(pointer *C.spuff_instance) (Instance, error) {
 		if err != nil {
 			return instance, &Error{Kind: Internal, Message: err.Error(), InstanceID: instance.ID}
 		}
-		instance.Addresses = append(instance.Addresses, Address{ip, bool(C.spuff_instance_address_is_public(pointer, at))})
+		instance.Addresses = append(instance.Addresses,
+			Address{ip, bool(C.spuff_instance_address_is_public(pointer, at))})
 	}
 	return instance, nil
 }
@@ -138,13 +141,15 @@ func takeInstances(list *C.spuff_instances) ([]Instance, error) {
 	return instances, nil
 }
 
-// give makes an instance for the library to own. Ready and ExpiresAt follow from the rest; IP stands for Addresses where there
-// are none.
+// give makes an instance for the library to own. Ready and ExpiresAt follow from the rest; IP
+// stands for Addresses where there are none.
 func (i *Instance) give(out **C.spuff_instance) error {
 	b := newBuild()
 	made := new(*C.spuff_instance)
 	id := b.add("id", i.ID)
-	b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_instance_new(id, made, failure) })
+	b.step(func(failure **C.spuff_error) C.spuff_code {
+		return C.spuff_instance_new(id, made, failure)
+	})
 	name, region, size := b.add("name", i.Name), b.add("region", i.Region), b.add("size", i.Size)
 	b.step(func(failure **C.spuff_error) C.spuff_code {
 		return C.spuff_instance_describe(*made, name, region, size, failure)
@@ -154,7 +159,9 @@ func (i *Instance) give(out **C.spuff_instance) error {
 		word = i.Status.String()
 	}
 	status := b.add("status", word)
-	b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_instance_set_status(*made, status, failure) })
+	b.step(func(failure **C.spuff_error) C.spuff_code {
+		return C.spuff_instance_set_status(*made, status, failure)
+	})
 	if !i.CreatedAt.IsZero() {
 		at := C.int64_t(i.CreatedAt.UnixMilli())
 		b.step(func(failure **C.spuff_error) C.spuff_code {
@@ -162,7 +169,9 @@ func (i *Instance) give(out **C.spuff_instance) error {
 		})
 	}
 	if i.Adopted {
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_instance_set_adopted(*made, true, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_instance_set_adopted(*made, true, failure)
+		})
 	}
 	for key, value := range i.Labels {
 		key, value := b.add("labels", key), b.add("labels", value)

@@ -5,8 +5,9 @@ package spuff
 // #include <spuff.h>
 import "C"
 
-// A Kind says what the reader of an error should do. It is an error itself, so that errors.Is(err, spuff.NotFound) tells
-// whether err is of that kind. The numbers are the same in every language, and never change.
+// A Kind says what the reader of an error should do. It is an error itself, so that errors.Is(err,
+// spuff.NotFound) tells whether err is of that kind. The numbers are the same in every language,
+// and never change.
 type Kind int32
 
 const (
@@ -40,11 +41,13 @@ const (
 	Capacity Kind = C.SPUFF_CAPACITY
 	// Unavailable: the cloud has a fault of its own.
 	Unavailable Kind = C.SPUFF_UNAVAILABLE
-	// UnknownOutcome: the call may or may not have been carried out; resolve its key before it is repeated.
+	// UnknownOutcome: the call may or may not have been carried out; resolve its key before it is
+	// repeated.
 	UnknownOutcome Kind = C.SPUFF_UNKNOWN_OUTCOME
 	// Cancelled: the caller has cancelled the call.
 	Cancelled Kind = C.SPUFF_CANCELLED
-	// Internal is a fault of spuff itself, or of a provider that was added to it: a panic that was caught.
+	// Internal is a fault of spuff itself, or of a provider that was added to it: a panic that was
+	// caught.
 	Internal Kind = C.SPUFF_INTERNAL
 )
 

@@ -40,31 +40,44 @@ func live(t *testing.T, provider *spuff.Provider, name string) {
 	}
 
 	var seen []spuff.Progress
-	ready := must(provider.WaitReady(ctx, made.ID, spuff.OnProgress(func(p spuff.Progress) { seen = append(seen, p) })))(t)
-	if !ready.Ready || ready.Status != spuff.StatusActive || ready.StatusWord != "active" || ready.IP.IsUnspecified() {
+	ready := must(provider.WaitReady(ctx, made.ID, spuff.OnProgress(func(p spuff.Progress) {
+		seen = append(seen, p)
+	})))(t)
+	if !ready.Ready || ready.Status != spuff.StatusActive || ready.StatusWord != "active" ||
+		ready.IP.IsUnspecified() {
 		t.Errorf("%+v is ready", ready)
 	}
-	if len(seen) == 0 || seen[0].Operation != "wait_ready" || seen[0].ID == "" || seen[0].State == "" {
+	if len(seen) == 0 || seen[0].Operation != "wait_ready" || seen[0].ID == "" ||
+		seen[0].State == "" {
 		t.Errorf("seen on the way: %+v", seen)
 	}
-	public := slices.IndexFunc(ready.Addresses, func(a spuff.Address) bool { return a.Public && a.IP == ready.IP })
-	if public < 0 || ready.Region == "" || ready.Size != wanted.Size || time.Since(ready.CreatedAt).Abs() > 48*time.Hour {
+	public := slices.IndexFunc(ready.Addresses, func(a spuff.Address) bool {
+		return a.Public && a.IP == ready.IP
+	})
+	if public < 0 || ready.Region == "" || ready.Size != wanted.Size ||
+		time.Since(ready.CreatedAt).Abs() > 48*time.Hour {
 		t.Errorf("%+v is described", ready)
 	}
 	expires := must(strconv.ParseInt(ready.Labels[spuff.ExpiresKey], 10, 64))(t)
-	if ready.Labels[spuff.ManagedByKey] != spuff.ManagedByValue || ready.Labels[spuff.OwnerKey] != "ci" || ready.ExpiresAt.Unix() != expires {
+	if ready.Labels[spuff.ManagedByKey] != spuff.ManagedByValue ||
+		ready.Labels[spuff.OwnerKey] != "ci" || ready.ExpiresAt.Unix() != expires {
 		t.Errorf("%v are the labels", ready.Labels)
 	}
 
 	none(t, provider.SetLabels(ctx, made.ID, map[string]string{"env": "prod", "team": "a"}))
 	later := must(provider.Renew(ctx, made.ID, 2*time.Hour))(t)
 	got := must(provider.GetInstance(ctx, made.ID))(t)
-	if got == nil || got.Labels["env"] != "prod" || got.Labels["team"] != "a" || !got.ExpiresAt.Equal(later) || !later.After(ready.ExpiresAt) {
+	if got == nil || got.Labels["env"] != "prod" || got.Labels["team"] != "a" ||
+		!got.ExpiresAt.Equal(later) || !later.After(ready.ExpiresAt) {
 		t.Errorf("%+v is labelled", got)
 	}
 	is := func(i spuff.Instance) bool { return i.ID == made.ID }
-	listed(t, "machines", is, func() ([]spuff.Instance, error) { return provider.ListInstances(ctx) })
-	listed(t, "machines of the owner", is, func() ([]spuff.Instance, error) { return provider.ListOwned(ctx, "ci") })
+	listed(t, "machines", is, func() ([]spuff.Instance, error) {
+		return provider.ListInstances(ctx)
+	})
+	listed(t, "machines of the owner", is, func() ([]spuff.Instance, error) {
+		return provider.ListOwned(ctx, "ci")
+	})
 	if others := must(provider.ListOwned(ctx, "nobody"))(t); len(others) > 0 {
 		t.Errorf("nobody owns %v", others)
 	}
@@ -77,8 +90,12 @@ func live(t *testing.T, provider *spuff.Provider, name string) {
 		t.Errorf("%+v was made", snapshot)
 	}
 	isSnapshot := func(s spuff.Snapshot) bool { return s.ID == snapshot.ID }
-	listed(t, "snapshots", isSnapshot, func() ([]spuff.Snapshot, error) { return provider.ListSnapshots(ctx) })
-	labelled := listed(t, "labelled snapshots", isSnapshot, func() ([]spuff.Snapshot, error) { return provider.ListLabelledSnapshots(ctx) })
+	listed(t, "snapshots", isSnapshot, func() ([]spuff.Snapshot, error) {
+		return provider.ListSnapshots(ctx)
+	})
+	labelled := listed(t, "labelled snapshots", isSnapshot, func() ([]spuff.Snapshot, error) {
+		return provider.ListLabelledSnapshots(ctx)
+	})
 	if labelled.Labels[spuff.ManagedByKey] != spuff.ManagedByValue || labelled.Name != "nightly" {
 		t.Errorf("%+v is listed", labelled)
 	}
@@ -99,14 +116,18 @@ func live(t *testing.T, provider *spuff.Provider, name string) {
 
 // reap ends the machine of the owner: first only in words.
 func reap(t *testing.T, provider *spuff.Provider, id string) {
-	which := spuff.Reap{Owner: spuff.Ptr("ci"), DryRun: true, ConfirmWithin: spuff.Ptr(20 * time.Second)}
+	which := spuff.Reap{
+		Owner: spuff.Ptr("ci"), DryRun: true, ConfirmWithin: spuff.Ptr(20 * time.Second),
+	}
 	found := must(provider.Reap(t.Context(), which))(t)
-	if len(found) != 1 || found[0].ID != id || found[0].Gone || found[0].Err != nil || found[0].Owner != "ci" {
+	if len(found) != 1 || found[0].ID != id || found[0].Gone || found[0].Err != nil ||
+		found[0].Owner != "ci" {
 		t.Errorf("%+v would be reaped", found)
 	}
 	which.DryRun = false
 	found = must(provider.Reap(t.Context(), which))(t)
-	if len(found) != 1 || found[0].Kind != "instance" || !found[0].Gone || found[0].Name != "web-1" || found[0].ExpiresAt.IsZero() {
+	if len(found) != 1 || found[0].Kind != "instance" || !found[0].Gone ||
+		found[0].Name != "web-1" || found[0].ExpiresAt.IsZero() {
 		t.Errorf("%+v was reaped", found)
 	}
 	failure(t, second(provider.Reap(t.Context(), spuff.Reap{})), spuff.InvalidConfig)
@@ -136,7 +157,9 @@ func TestAMachineEndsWithItsWork(t *testing.T) {
 		used = machine.ID
 		return errUnscripted
 	}
-	if err := provider.WithInstance(t.Context(), request("hetzner", "job-1"), work); err != errUnscripted || used == "" {
+	if err := provider.WithInstance(
+		t.Context(), request("hetzner", "job-1"), work,
+	); err != errUnscripted || used == "" {
 		t.Errorf("%v came of the work with %q", err, used)
 	}
 	func() {
@@ -145,15 +168,19 @@ func TestAMachineEndsWithItsWork(t *testing.T) {
 				t.Errorf("%v is not the panic", reason)
 			}
 		}()
-		_ = provider.WithInstance(t.Context(), request("hetzner", "job-2"), func(context.Context, spuff.Instance) error { panic("on purpose") })
+		_ = provider.WithInstance(t.Context(), request("hetzner", "job-2"),
+			func(context.Context, spuff.Instance) error { panic("on purpose") })
 	}()
 	ctx, cancel := context.WithCancel(t.Context())
-	err := provider.WithInstance(ctx, request("hetzner", "job-3"), func(context.Context, spuff.Instance) error {
-		cancel()
-		return nil
-	})
+	err := provider.WithInstance(ctx, request("hetzner", "job-3"),
+		func(context.Context, spuff.Instance) error {
+			cancel()
+			return nil
+		})
 	none(t, err)
-	must(cloud.InjectJSON(`{"fault": "unauthorized", "provider": "hetzner", "route": "destroy_instance"}`))(t)
+	must(cloud.InjectJSON(
+		`{"fault": "unauthorized", "provider": "hetzner", "route": "destroy_instance"}`,
+	))(t)
 	err = provider.WithInstance(t.Context(), request("hetzner", "job-4"), work)
 	lost := failure(t, err, spuff.Authentication)
 	if lost.InstanceID != used || !errors.Is(err, errUnscripted) {

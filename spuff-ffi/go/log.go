@@ -20,10 +20,11 @@ var (
 	listener  atomic.Pointer[slog.Logger]
 )
 
-// Listen gives the log of the library from now on, of level and what is more important, to logger in place of the one before; nil
-// ends it. Each line has the module that logs as the attribute target. While nothing listens, the log costs nothing. The logger's
-// handler is called in the middle of what is logged: it must be quick, and must call neither operations nor Listen. The logger
-// before is not used any more when this returns.
+// Listen gives the log of the library from now on, of level and what is more important, to logger
+// in place of the one before; nil ends it. Each line has the module that logs as the attribute
+// target. While nothing listens, the log costs nothing. The logger's handler is called in the
+// middle of what is logged: it must be quick, and must call neither operations nor Listen. The
+// logger before is not used any more when this returns.
 func Listen(logger *slog.Logger, level slog.Level) error {
 	listening.Lock()
 	defer listening.Unlock()
@@ -56,8 +57,13 @@ func levelOf(level slog.Level) C.int32_t {
 const logWarn int32 = C.SPUFF_LOG_LEVEL_WARN
 
 func logged(level int32, target, message string) {
-	levels := [...]slog.Level{C.SPUFF_LOG_LEVEL_ERROR: slog.LevelError, C.SPUFF_LOG_LEVEL_WARN: slog.LevelWarn,
-		C.SPUFF_LOG_LEVEL_INFO: slog.LevelInfo, C.SPUFF_LOG_LEVEL_DEBUG: slog.LevelDebug, C.SPUFF_LOG_LEVEL_TRACE: LevelTrace}
+	levels := [...]slog.Level{
+		C.SPUFF_LOG_LEVEL_ERROR: slog.LevelError,
+		C.SPUFF_LOG_LEVEL_WARN:  slog.LevelWarn,
+		C.SPUFF_LOG_LEVEL_INFO:  slog.LevelInfo,
+		C.SPUFF_LOG_LEVEL_DEBUG: slog.LevelDebug,
+		C.SPUFF_LOG_LEVEL_TRACE: LevelTrace,
+	}
 	if logger := listener.Load(); logger != nil && level > 0 && int(level) < len(levels) {
 		logger.Log(context.Background(), levels[level], message, "target", target)
 	}

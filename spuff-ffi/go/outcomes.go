@@ -23,7 +23,8 @@ type Outcome struct {
 // Outcomes are one for each thing that an operation on many instances was given, in their order.
 type Outcomes []Outcome
 
-// Err joins the errors of all that have failed: errors.Is and errors.As look through them. It is nil when none has.
+// Err joins the errors of all that have failed: errors.Is and errors.As look through them. It is
+// nil when none has.
 func (o Outcomes) Err() error {
 	failures := make([]error, 0, len(o))
 	for _, one := range o {

@@ -19,10 +19,11 @@ type Candidate struct {
 	Region string
 	// Size is the size or type.
 	Size string
-	// Price is what an hour costs there, such as 0.0056 EUR, for a provider that does not tell, or a price of one's own;
-	// empty: what the provider says, where a ceiling asks for it.
+	// Price is what an hour costs there, such as 0.0056 EUR, for a provider that does not tell, or
+	// a price of one's own; empty: what the provider says, where a ceiling asks for it.
 	Price string
-	// Image is what the instance boots from there, where that of the request is another provider's; zero is that of the request.
+	// Image is what the instance boots from there, where that of the request is another provider's;
+	// zero is that of the request.
 	Image ImageSpec
 }
 
@@ -30,7 +31,8 @@ type Candidate struct {
 type Placement struct {
 	// Candidates are the places, in the order in which they are tried.
 	Candidates []Candidate
-	// MaxPrice is the most that an hour may cost, such as 0.01 EUR; empty: no ceiling. Every price must be in its currency.
+	// MaxPrice is the most that an hour may cost, such as 0.01 EUR; empty: no ceiling. Every price
+	// must be in its currency.
 	MaxPrice string
 	// AllowUnknownPrice says whether a candidate whose price is unknown is tried under a ceiling.
 	AllowUnknownPrice bool
@@ -45,18 +47,23 @@ type Placed struct {
 	Attempts []Attempt
 }
 
-// PlaceInstance creates an instance at the first candidate that has capacity. The region and size of the request are those of the
-// candidate. OnProgress is told of each candidate that is passed over.
+// PlaceInstance creates an instance at the first candidate that has capacity. The region and size
+// of the request are those of the candidate. OnProgress is told of each candidate that is passed
+// over.
 //
-// A candidate is left for Capacity and QuotaExceeded alone, when it is certain that nothing was made there. Under a ceiling, the
-// prices of all candidates are asked for first: one that costs more, or whose price is unknown, is not tried. When the context
-// ends, what was made is destroyed in the background; Settled waits for that.
+// A candidate is left for Capacity and QuotaExceeded alone, when it is certain that nothing was
+// made there. Under a ceiling, the prices of all candidates are asked for first: one that costs
+// more, or whose price is unknown, is not tried. When the context ends, what was made is destroyed
+// in the background; Settled waits for that.
 //
-// Errors: those of CreateInstance, of whatever ended the placement; where no candidate was left, Capacity if any was out of
-// stock, else QuotaExceeded if any was at its limit, else InvalidConfig of max_price. Error.Attempts reports the outcome of each
-// candidate. InvalidConfig, before anything is made: of candidates, when there are none; of max_price, when a price is in another
+// Errors: those of CreateInstance, of whatever ended the placement; where no candidate was left,
+// Capacity if any was out of stock, else QuotaExceeded if any was at its limit, else InvalidConfig
+// of max_price. Error.Attempts reports the outcome of each candidate. InvalidConfig, before
+// anything is made: of candidates, when there are none; of max_price, when a price is in another
 // currency; of idempotency_key, when there are several candidates.
-func PlaceInstance(ctx context.Context, placement Placement, request InstanceRequest, options ...Option) (Placed, error) {
+func PlaceInstance(
+	ctx context.Context, placement Placement, request InstanceRequest, options ...Option,
+) (Placed, error) {
 	places, err := placement.make()
 	if err != nil {
 		return Placed{}, err
@@ -69,7 +76,8 @@ func PlaceInstance(ctx context.Context, placement Placement, request InstanceReq
 	defer C.spuff_request_free(&wanted)
 	observe := chosen(options).observe
 	return await(ctx, nil, nil, observe, func(c *call, number C.uintptr_t) C.spuff_code {
-		return C.spuffgo_place_instance(places, wanted, c.token.pointer, observe != nil, number, c.failure)
+		return C.spuffgo_place_instance(places, wanted, c.token.pointer,
+			observe != nil, number, c.failure)
 	}, func(made unsafe.Pointer) (Placed, error) {
 		pointer := (*C.spuff_placed)(made)
 		defer C.spuff_placed_free(&pointer)
@@ -77,26 +85,29 @@ func PlaceInstance(ctx context.Context, placement Placement, request InstanceReq
 	})
 }
 
-// PlaceInstances creates many instances, each at the first candidate that has capacity, as Provider.CreateInstances does with the
-// same options: Outcome.Placed tells where each is. A candidate that was found full is not asked again for another instance of
-// the same call.
+// PlaceInstances creates many instances, each at the first candidate that has capacity, as
+// Provider.CreateInstances does with the same options: Outcome.Placed tells where each is. A
+// candidate that was found full is not asked again for another instance of the same call.
 //
-// Errors: InvalidConfig for what no request, candidate or option can be; those of the context. All others are in the outcomes:
-// those of PlaceInstance, and of Provider.CreateInstances.
-func PlaceInstances(ctx context.Context, placement Placement, requests []InstanceRequest, fleet FleetOptions,
-	options ...Option) (Outcomes, error) {
+// Errors: InvalidConfig for what no request, candidate or option can be; those of the context. All
+// others are in the outcomes: those of PlaceInstance, and of Provider.CreateInstances.
+func PlaceInstances(
+	ctx context.Context, placement Placement, requests []InstanceRequest, fleet FleetOptions,
+	options ...Option,
+) (Outcomes, error) {
 	places, err := placement.make()
 	if err != nil {
 		return nil, err
 	}
 	defer C.spuff_placement_free(&places)
 	observe := chosen(options).observe
-	return manyMade(requests, fleet, func(wanted **C.spuff_request, settings *C.spuff_fleet_options) (Outcomes, error) {
-		return await(ctx, nil, nil, observe, func(c *call, number C.uintptr_t) C.spuff_code {
-			return C.spuffgo_place_instances(places, wanted, C.size_t(len(requests)), settings, c.token.pointer, observe != nil,
-				number, c.failure)
-		}, takeOutcomes)
-	})
+	return manyMade(requests, fleet,
+		func(wanted **C.spuff_request, settings *C.spuff_fleet_options) (Outcomes, error) {
+			return await(ctx, nil, nil, observe, func(c *call, number C.uintptr_t) C.spuff_code {
+				return C.spuffgo_place_instances(places, wanted, C.size_t(len(requests)), settings,
+					c.token.pointer, observe != nil, number, c.failure)
+			}, takeOutcomes)
+		})
 }
 
 // make makes a placement of the library's, which the caller frees.

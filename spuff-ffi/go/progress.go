@@ -19,9 +19,11 @@ type Progress struct {
 	Elapsed time.Duration
 	// Phase is how far it is.
 	Phase Phase
-	// Index is, of an operation on many instances, the position of this one in what the operation was given; else -1.
+	// Index is, of an operation on many instances, the position of this one in what the operation
+	// was given; else -1.
 	Index int
-	// Name is, of an operation on many instances, the name of this one, where the operation was given names; else empty.
+	// Name is, of an operation on many instances, the name of this one, where the operation was
+	// given names; else empty.
 	Name string
 	// Instance is the instance, where this tells that it was accepted or is ready; else nil.
 	Instance *Instance
@@ -88,8 +90,9 @@ type Option func(*choices)
 
 type choices struct{ observe func(Progress) }
 
-// OnProgress lets observe be told what the call sees on its way: in order, by the goroutine that called. The call goes on when it
-// returns. It may call spuff; when it panics or ends its goroutine, the call is cancelled, as when its context ends.
+// OnProgress lets observe be told what the call sees on its way: in order, by the goroutine that
+// called. The call goes on when it returns. It may call spuff; when it panics or ends its
+// goroutine, the call is cancelled, as when its context ends.
 func OnProgress(observe func(Progress)) Option {
 	return func(c *choices) { c.observe = observe }
 }

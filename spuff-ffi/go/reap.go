@@ -7,7 +7,8 @@ import "C"
 
 import "time"
 
-// A Reap says what is ended: of what spuff manages, that for which everything that is said here is true.
+// A Reap says what is ended: of what spuff manages, that for which everything that is said here is
+// true.
 type Reap struct {
 	// Expired: only what has a lease that is over.
 	Expired bool
@@ -17,7 +18,8 @@ type Reap struct {
 	Owner *string
 	// DryRun only reports what would be destroyed.
 	DryRun bool
-	// ConfirmWithin is how long to wait until what was ended is seen to be gone; nil is five minutes.
+	// ConfirmWithin is how long to wait until what was ended is seen to be gone; nil is five
+	// minutes.
 	ConfirmWithin *time.Duration
 }
 
@@ -42,7 +44,9 @@ func (r *Reap) make() (*C.spuff_reap, error) {
 	b := newBuild()
 	made := C.spuff_reap_new()
 	if r.Expired {
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_reap_set_expired(made, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_reap_set_expired(made, failure)
+		})
 	}
 	if r.OlderThan != nil {
 		seconds := b.units("older_than", *r.OlderThan, time.Second)
@@ -51,7 +55,9 @@ func (r *Reap) make() (*C.spuff_reap, error) {
 		})
 	}
 	if owner := b.optional("owner", r.Owner); owner != nil {
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_reap_set_owner(made, owner, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_reap_set_owner(made, owner, failure)
+		})
 	}
 	if r.ConfirmWithin != nil {
 		limit := b.units("confirm_within", *r.ConfirmWithin, time.Millisecond)

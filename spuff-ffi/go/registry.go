@@ -13,13 +13,15 @@ type Registry struct{ handle *handle[*C.spuff_registry] }
 // NewRegistry makes a registry without providers.
 func NewRegistry() *Registry { return newRegistry(C.spuff_registry_new()) }
 
-// NewRegistryWithDefaults makes a registry with every provider of this build: digitalocean, hetzner, aws and docker, unless they
-// were left out.
+// NewRegistryWithDefaults makes a registry with every provider of this build: digitalocean,
+// hetzner, aws and docker, unless they were left out.
 func NewRegistryWithDefaults() *Registry { return newRegistry(C.spuff_registry_with_defaults()) }
 
 func newRegistry(pointer *C.spuff_registry) *Registry {
 	r := &Registry{}
-	r.handle = owned(r, "registry", pointer, func(pointer *C.spuff_registry) { C.spuff_registry_free(&pointer) })
+	r.handle = owned(r, "registry", pointer, func(pointer *C.spuff_registry) {
+		C.spuff_registry_free(&pointer)
+	})
 	return r
 }
 
@@ -43,7 +45,9 @@ func (r *Registry) use(work func(registry *C.spuff_registry, b *build)) error {
 }
 
 // made calls work and gives the provider that it makes.
-func (r *Registry) made(work func(registry *C.spuff_registry, b *build, out **C.spuff_provider)) (*Provider, error) {
+func (r *Registry) made(
+	work func(registry *C.spuff_registry, b *build, out **C.spuff_provider),
+) (*Provider, error) {
 	out := new(*C.spuff_provider)
 	err := r.use(func(registry *C.spuff_registry, b *build) { work(registry, b, out) })
 	if err != nil {
@@ -52,9 +56,11 @@ func (r *Registry) made(work func(registry *C.spuff_registry, b *build, out **C.
 	return newProvider(*out), nil
 }
 
-// Connect makes a provider from its name or alias and a configuration. Nothing is sent, and the environment is not read.
+// Connect makes a provider from its name or alias and a configuration. Nothing is sent, and the
+// environment is not read.
 //
-// Errors: UnknownProvider with the names that would work; NotImplemented; InvalidConfig, with the field.
+// Errors: UnknownProvider with the names that would work; NotImplemented; InvalidConfig, with the
+// field.
 func (r *Registry) Connect(name string, config Config) (*Provider, error) {
 	settings, err := config.make()
 	if err != nil {
@@ -81,7 +87,8 @@ func (r *Registry) CreateByName(name string, token Secret) (*Provider, error) {
 	})
 }
 
-// FromEnv makes a provider from the environment: each option from the first of its variables that is set.
+// FromEnv makes a provider from the environment: each option from the first of its variables that
+// is set.
 //
 // Errors: as Connect; InvalidConfig names the variables when one is missing.
 func (r *Registry) FromEnv(name string) (*Provider, error) {
@@ -93,7 +100,8 @@ func (r *Registry) FromEnv(name string) (*Provider, error) {
 	})
 }
 
-// ConfigFromEnv fills what a configuration leaves out from the environment variables that the provider describes.
+// ConfigFromEnv fills what a configuration leaves out from the environment variables that the
+// provider describes.
 //
 // Errors: as FromEnv.
 func (r *Registry) ConfigFromEnv(name string, config Config) (Config, error) {
@@ -116,19 +124,25 @@ func (r *Registry) ConfigFromEnv(name string, config Config) (Config, error) {
 
 // RegisteredProviders gives the names of the providers that are registered, in their order.
 func (r *Registry) RegisteredProviders() ([]string, error) {
-	return r.names(func(registry *C.spuff_registry, out **C.spuff_strings, failure **C.spuff_error) C.spuff_code {
+	return r.names(func(
+		registry *C.spuff_registry, out **C.spuff_strings, failure **C.spuff_error,
+	) C.spuff_code {
 		return C.spuff_registry_registered_providers(registry, out, failure)
 	})
 }
 
 // ImplementedProviders gives the names of the providers that can be made, in their order.
 func (r *Registry) ImplementedProviders() ([]string, error) {
-	return r.names(func(registry *C.spuff_registry, out **C.spuff_strings, failure **C.spuff_error) C.spuff_code {
+	return r.names(func(
+		registry *C.spuff_registry, out **C.spuff_strings, failure **C.spuff_error,
+	) C.spuff_code {
 		return C.spuff_registry_implemented_providers(registry, out, failure)
 	})
 }
 
-func (r *Registry) names(list func(*C.spuff_registry, **C.spuff_strings, **C.spuff_error) C.spuff_code) ([]string, error) {
+func (r *Registry) names(
+	list func(*C.spuff_registry, **C.spuff_strings, **C.spuff_error) C.spuff_code,
+) ([]string, error) {
 	out := new(*C.spuff_strings)
 	err := r.use(func(registry *C.spuff_registry, b *build) {
 		b.step(func(failure **C.spuff_error) C.spuff_code { return list(registry, out, failure) })
@@ -139,7 +153,8 @@ func (r *Registry) names(list func(*C.spuff_registry, **C.spuff_strings, **C.spu
 	return takeStrings(*out)
 }
 
-// IsRegistered says whether a provider of that name or alias is registered; it fails after Close only.
+// IsRegistered says whether a provider of that name or alias is registered; it fails after Close
+// only.
 func (r *Registry) IsRegistered(name string) (is bool, err error) {
 	err = r.use(func(registry *C.spuff_registry, b *build) {
 		is = bool(C.spuff_registry_is_registered(registry, b.lossy(name)))

@@ -7,7 +7,8 @@ import "C"
 
 import "time"
 
-// An InstanceRequest is a request for an instance. The cloud's own rules are checked by the create, before it sends anything.
+// An InstanceRequest is a request for an instance. The cloud's own rules are checked by the create,
+// before it sends anything.
 type InstanceRequest struct {
 	Name string
 	// Region is the region or location; empty for the provider's default.
@@ -21,11 +22,13 @@ type InstanceRequest struct {
 	Labels   map[string]string
 	// SSHKeys are keys of the account, by id, name or fingerprint.
 	SSHKeys []string
-	// IdempotencyKey is the caller's key: the same request under the same key, also from another process, returns the same instance.
+	// IdempotencyKey is the caller's key: the same request under the same key, also from another
+	// process, returns the same instance.
 	IdempotencyKey *string
 	// Owner is the owner of the instance: 1 to 63 letters, digits, '-', '_' and '.'.
 	Owner *string
-	// TTL is for how long, from its create, it is leased, in whole seconds: after that Reap ends it.
+	// TTL is for how long, from its create, it is leased, in whole seconds: after that Reap ends
+	// it.
 	TTL *time.Duration
 	// OnCancel is what becomes of it when its create is cancelled.
 	OnCancel OnCancel
@@ -69,13 +72,13 @@ const (
 	OnCancelKeep OnCancel = C.SPUFF_ON_CANCEL_KEEP
 )
 
-// OnFailure is what happens to an instance that was made but does not become ready. An adopted one (see Instance.Adopted) is
-// left.
+// OnFailure is what happens to an instance that was made but does not become ready. An adopted one
+// (see Instance.Adopted) is left.
 type OnFailure int32
 
 const (
-	// OnFailureDestroy destroys it, when it has failed itself, is gone, or was not ready in time. One that could not be polled is
-	// left; the error carries its id.
+	// OnFailureDestroy destroys it, when it has failed itself, is gone, or was not ready in time.
+	// One that could not be polled is left; the error carries its id.
 	OnFailureDestroy OnFailure = C.SPUFF_ON_FAILURE_DESTROY
 	// OnFailureKeep leaves it as it is; the error carries its id.
 	OnFailureKeep OnFailure = C.SPUFF_ON_FAILURE_KEEP
@@ -91,10 +94,14 @@ func (r *InstanceRequest) make() (*C.spuff_request, error) {
 	})
 	if r.Image.given {
 		image := b.add("image", r.Image.text)
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_request_set_image(*made, image, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_request_set_image(*made, image, failure)
+		})
 	}
 	if text := b.optional("user_data", r.UserData); text != nil {
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_request_set_user_data(*made, text, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_request_set_user_data(*made, text, failure)
+		})
 	}
 	for key, value := range r.Labels {
 		key, value := b.add("labels", key), b.add("labels", value)
@@ -104,7 +111,9 @@ func (r *InstanceRequest) make() (*C.spuff_request, error) {
 	}
 	for _, key := range r.SSHKeys {
 		key := b.add("ssh_keys", key)
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_request_add_ssh_key(*made, key, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_request_add_ssh_key(*made, key, failure)
+		})
 	}
 	if key := b.optional("idempotency_key", r.IdempotencyKey); key != nil {
 		b.step(func(failure **C.spuff_error) C.spuff_code {
@@ -112,7 +121,9 @@ func (r *InstanceRequest) make() (*C.spuff_request, error) {
 		})
 	}
 	if owner := b.optional("owner", r.Owner); owner != nil {
-		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_request_set_owner(*made, owner, failure) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_request_set_owner(*made, owner, failure)
+		})
 	}
 	if r.TTL != nil {
 		seconds := b.units("ttl", *r.TTL, time.Second)
@@ -130,7 +141,8 @@ func (r *InstanceRequest) make() (*C.spuff_request, error) {
 	return *made, nil
 }
 
-// requestOf copies a request that a provider in Go is given. What becomes of a cancelled create is seen to by the library.
+// requestOf copies a request that a provider in Go is given. What becomes of a cancelled create is
+// seen to by the library.
 func requestOf(pointer *C.spuff_request) InstanceRequest {
 	request := InstanceRequest{
 		Name:           C.GoString(C.spuff_request_name(pointer)),
@@ -150,7 +162,8 @@ func requestOf(pointer *C.spuff_request) InstanceRequest {
 		request.SSHKeys = append(request.SSHKeys, C.GoString(C.spuff_request_ssh_key(pointer, at)))
 	}
 	if seconds := C.spuff_request_ttl_seconds(pointer); seconds >= 0 {
-		request.TTL = Ptr(time.Duration(min(int64(seconds), int64(1<<63-1)/int64(time.Second))) * time.Second)
+		request.TTL = Ptr(time.Duration(min(int64(seconds), int64(1<<63-1)/int64(time.Second))) *
+			time.Second)
 	}
 	return request
 }

@@ -2,7 +2,8 @@
 
 package spuff
 
-// A Secret is a text that is not shown where a value is printed, logged or written as JSON. The zero value is none at all.
+// A Secret is a text that is not shown where a value is printed, logged or written as JSON. The
+// zero value is none at all.
 type Secret struct{ text *string }
 
 // NewSecret keeps a text secret.

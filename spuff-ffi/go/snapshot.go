@@ -7,7 +7,8 @@ import "C"
 
 import "time"
 
-// A Snapshot is the disk of an instance as it was once: SnapshotImage(snapshot.ID) starts others from it.
+// A Snapshot is the disk of an instance as it was once: SnapshotImage(snapshot.ID) starts others
+// from it.
 type Snapshot struct {
 	// ID is the provider's id.
 	ID   string
@@ -62,7 +63,9 @@ func (s *Snapshot) give(out **C.spuff_snapshot) error {
 	b := newBuild()
 	made := new(*C.spuff_snapshot)
 	id, name := b.add("id", s.ID), b.add("name", s.Name)
-	b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_snapshot_new(id, name, made, failure) })
+	b.step(func(failure **C.spuff_error) C.spuff_code {
+		return C.spuff_snapshot_new(id, name, made, failure)
+	})
 	if !s.CreatedAt.IsZero() {
 		at := C.int64_t(s.CreatedAt.UnixMilli())
 		b.step(func(failure **C.spuff_error) C.spuff_code {

@@ -94,11 +94,15 @@ type scripted struct {
 
 var errUnscripted = errors.New("the test has no script for this")
 
-func (s *scripted) CreateInstance(ctx context.Context, request spuff.InstanceRequest) (spuff.Instance, error) {
+func (s *scripted) CreateInstance(
+	ctx context.Context, request spuff.InstanceRequest,
+) (spuff.Instance, error) {
 	return s.create(ctx, request)
 }
 
-func (s *scripted) DestroyInstance(ctx context.Context, id string) error { return s.destroy(ctx, id) }
+func (s *scripted) DestroyInstance(ctx context.Context, id string) error {
+	return s.destroy(ctx, id)
+}
 
 func (s *scripted) GetInstance(ctx context.Context, id string) (*spuff.Instance, error) {
 	return s.get(ctx, id)

@@ -19,7 +19,8 @@ type texts struct {
 	err    error
 }
 
-// add copies a text. One that C would see only the beginning of is an error, of the argument of that name.
+// add copies a text. One that C would see only the beginning of is an error, of the argument of
+// that name.
 func (t *texts) add(name, text string) *C.char {
 	if strings.ContainsRune(text, 0) && t.err == nil {
 		t.err = invalid(name, "must not contain NUL")
@@ -62,5 +63,10 @@ func some(text *C.char) *string {
 }
 
 func invalid(field, message string) *Error {
-	return &Error{Kind: InvalidConfig, Field: field, Message: message, Text: "invalid " + field + ": " + message}
+	return &Error{
+		Kind:    InvalidConfig,
+		Field:   field,
+		Message: message,
+		Text:    "invalid " + field + ": " + message,
+	}
 }

@@ -33,7 +33,8 @@ func goName(name string) string {
 
 func TestEveryVerbOfTheHeaderHasItsMethod(t *testing.T) {
 	provider, found := reflect.TypeFor[*spuff.Provider](), 0
-	for _, match := range regexp.MustCompile(`\bspuff_provider_(\w+)\(`).FindAllStringSubmatch(header(t), -1) {
+	for _, match := range regexp.MustCompile(`\bspuff_provider_(\w+)\(`).
+		FindAllStringSubmatch(header(t), -1) {
 		verb := match[1]
 		if verb == "free" || strings.HasSuffix(verb, "_submit") {
 			continue
@@ -50,7 +51,9 @@ func TestEveryVerbOfTheHeaderHasItsMethod(t *testing.T) {
 
 func TestEveryVerbOfTheListHasItsMethod(t *testing.T) {
 	provider := reflect.TypeFor[*spuff.Provider]()
-	verbs := strings.Fields(string(must(os.ReadFile(filepath.Join("..", "..", "tests", "verbs.txt")))(t)))
+	verbs := strings.Fields(
+		string(must(os.ReadFile(filepath.Join("..", "..", "tests", "verbs.txt")))(t)),
+	)
 	for _, verb := range verbs {
 		if _, has := provider.MethodByName(goName(verb)); !has {
 			t.Errorf("%s has no method %s", verb, goName(verb))
@@ -74,13 +77,15 @@ func TestEveryFunctionOfTheHeaderIsUsed(t *testing.T) {
 	for _, name := range regexp.MustCompile(`\bspuff_\w+`).FindAllString(sources.String(), -1) {
 		called[name] = true
 	}
-	// Contexts stand for the state and the wait of tokens, maps for the label of a key, values for copies of handles.
+	// Contexts stand for the state and the wait of tokens, maps for the label of a key, values for
+	// copies of handles.
 	unused := map[string]bool{
 		"spuff_cancel_wait": true, "spuff_cancel_is_cancelled": true, "spuff_instance_label": true,
 		"spuff_instance_clone": true, "spuff_snapshot_clone": true, "spuff_error_clone": true,
 	}
 	found := 0
-	for _, match := range regexp.MustCompile(`(?m)^[a-z].*\b(spuff_\w+)\(`).FindAllStringSubmatch(header(t), -1) {
+	for _, match := range regexp.MustCompile(`(?m)^[a-z].*\b(spuff_\w+)\(`).
+		FindAllStringSubmatch(header(t), -1) {
 		name := match[1]
 		found++
 		// Of a verb in two forms one is enough.

@@ -8,14 +8,16 @@ import (
 	"fmt"
 )
 
-// WithInstance creates an instance, waits until it is ready, calls work with it, and destroys it: also when work fails or panics,
-// and when the context ends. What it has made is what it ends: an instance that the request's IdempotencyKey had made before, as
-// Instance.Adopted reports, is left.
+// WithInstance creates an instance, waits until it is ready, calls work with it, and destroys it:
+// also when work fails or panics, and when the context ends. What it has made is what it ends: an
+// instance that the request's IdempotencyKey had made before, as Instance.Adopted reports, is left.
 //
-// Errors: those of CreateAndWait; those of work; that of DestroyInstance, whose InstanceID still exists and costs money. When
-// both work and destroying fail, errors.Is and errors.As see both.
-func (p *Provider) WithInstance(ctx context.Context, request InstanceRequest,
-	work func(ctx context.Context, instance Instance) error, options ...Option) (err error) {
+// Errors: those of CreateAndWait; those of work; that of DestroyInstance, whose InstanceID still
+// exists and costs money. When both work and destroying fail, errors.Is and errors.As see both.
+func (p *Provider) WithInstance(
+	ctx context.Context, request InstanceRequest,
+	work func(ctx context.Context, instance Instance) error, options ...Option,
+) (err error) {
 	// A Close meanwhile must not keep the instance from its end.
 	p, release, err := p.held()
 	if err != nil {
@@ -59,8 +61,8 @@ func stillThere(id string, err error) error {
 	return &told
 }
 
-// unused ends what CreateAndWait has left because it could not be polled: no caller knows of it. What a key of the caller's has
-// made may be in use.
+// unused ends what CreateAndWait has left because it could not be polled: no caller knows of it.
+// What a key of the caller's has made may be in use.
 func (p *Provider) unused(ctx context.Context, request InstanceRequest, err error) error {
 	var e *Error
 	left := errors.As(err, &e) && e.InstanceExists != nil && *e.InstanceExists && e.Cleanup == nil

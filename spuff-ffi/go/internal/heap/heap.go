@@ -1,6 +1,7 @@
 //go:build linux
 
-// Package heap tells the package's own tests how much C memory is in use, so that a handle that is not freed is seen.
+// Package heap tells the package's own tests how much C memory is in use, so that a handle that is
+// not freed is seen.
 package heap
 
 // #include <malloc.h>

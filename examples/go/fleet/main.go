@@ -1,4 +1,5 @@
-// Creates twenty instances at once, shows the state of each on a line of its own, and destroys them, even after a failure or Ctrl-C.
+// Creates twenty instances at once, shows the state of each on a line of its own, and destroys
+// them, even after a failure or Ctrl-C.
 //
 //	go run ./fleet
 //	HETZNER_TOKEN=… go run ./fleet -provider hetzner -region fsn1 -size cx22 -count 3
@@ -26,7 +27,9 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.provider, "provider", "", "a real provider, such as hetzner, or docker for an engine on this computer; by default a simulated cloud")
+	flag.StringVar(&o.provider, "provider", "",
+		"a real provider, such as hetzner, or docker for an engine on this computer; "+
+			"by default a simulated cloud")
 	flag.StringVar(&o.region, "region", "fsn1", "region or location")
 	flag.StringVar(&o.size, "size", "cx22", "size or type")
 	flag.IntVar(&o.count, "count", 20, "number of instances")
@@ -49,10 +52,13 @@ func run(ctx context.Context, o options) error {
 		defer cloud.Close()
 	}
 	began := time.Now()
-	fleet := &fleet{provider: provider, screen: newScreen(o.count), owner: fmt.Sprintf("fleet-%d", os.Getpid())}
+	fleet := &fleet{
+		provider: provider, screen: newScreen(o.count), owner: fmt.Sprintf("fleet-%d", os.Getpid()),
+	}
 	started := fleet.each(o.count, func(number int) error { return fleet.start(ctx, number, o) })
 	fleet.screen.close()
-	fmt.Printf("%d of %d are ready after %.1f s\n", len(fleet.ids), o.count, time.Since(began).Seconds())
+	fmt.Printf("%d of %d are ready after %.1f s\n",
+		len(fleet.ids), o.count, time.Since(began).Seconds())
 	ended := fleet.end(context.WithoutCancel(ctx))
 	fmt.Printf("all destroyed after %.1f s\n", time.Since(began).Seconds())
 	if cloud != nil {
@@ -71,7 +77,8 @@ func connect(o *options) (*spuff.Provider, *spuff.Cloud, error) {
 		provider, err := registry.FromEnv(o.provider)
 		return provider, nil, err
 	}
-	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, whose time passes 30 times as fast")
+	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, " +
+		"whose time passes 30 times as fast")
 	cloud, err := spuff.StartCloud(spuff.CloudOptions{Speed: 30})
 	if err != nil {
 		return nil, nil, err
@@ -115,13 +122,15 @@ func (f *fleet) start(ctx context.Context, number int, o options) error {
 		Owner: &f.owner, TTL: spuff.Ptr(time.Hour),
 	}
 	show := func(state string, elapsed time.Duration) {
-		f.screen.show(number, fmt.Sprintf("%s  %5.1f s  %s", request.Name, elapsed.Seconds(), state))
+		f.screen.show(number,
+			fmt.Sprintf("%s  %5.1f s  %s", request.Name, elapsed.Seconds(), state))
 	}
 	show("requested", 0)
 	began := time.Now()
-	instance, err := f.provider.CreateAndWait(ctx, request, spuff.OnFailureDestroy, spuff.OnProgress(func(event spuff.Progress) {
-		show(event.State+" "+event.ID, time.Since(began))
-	}))
+	instance, err := f.provider.CreateAndWait(ctx, request, spuff.OnFailureDestroy,
+		spuff.OnProgress(func(event spuff.Progress) {
+			show(event.State+" "+event.ID, time.Since(began))
+		}))
 	if err != nil {
 		show("failed: "+err.Error(), time.Since(began))
 		return fmt.Errorf("%s: %w", request.Name, err)
@@ -133,7 +142,8 @@ func (f *fleet) start(ctx context.Context, number int, o options) error {
 	return nil
 }
 
-// end destroys every ready instance, and waits until spuff has destroyed those of interrupted creates.
+// end destroys every ready instance, and waits until spuff has destroyed those of interrupted
+// creates.
 func (f *fleet) end(ctx context.Context) error {
 	ended := f.each(len(f.ids), func(number int) error {
 		if err := f.provider.DestroyInstance(ctx, f.ids[number]); err != nil {

@@ -4,8 +4,8 @@
 //	go run ./lifecycle -provider docker
 //	HETZNER_TOKEN=… go run ./lifecycle -provider hetzner
 //
-// Without a provider it runs against a simulated cloud in its own process. With one it creates real instances, or containers
-// on this computer, and destroys them even after a failure or Ctrl-C.
+// Without a provider it runs against a simulated cloud in its own process. With one it creates real
+// instances, or containers on this computer, and destroys them even after a failure or Ctrl-C.
 package main
 
 import (
@@ -36,13 +36,21 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.provider, "provider", "", "digitalocean, hetzner or aws for a real cloud, docker for an engine on this computer; by default a simulated cloud")
-	flag.StringVar(&o.endpoint, "endpoint", "", "the API's base URL or the engine's address, in place of the provider's own")
-	flag.StringVar(&o.region, "region", "", "region or location; by default a common one, or the provider's default")
-	flag.StringVar(&o.size, "size", "", "size or type; by default the smallest common one, or the provider's default")
-	flag.StringVar(&o.image, "image", "ubuntu:24.04", "ubuntu:24.04, debian:12, snapshot:ID, or the provider's own id")
-	flag.StringVar(&o.name, "name", fmt.Sprintf("spuff-%x", os.Getpid()), "name of the instance and its snapshot")
-	flag.DurationVar(&o.readyTimeout, "ready-timeout", 5*time.Minute, "how long to wait for an instance to become ready")
+	flag.StringVar(&o.provider, "provider", "",
+		"digitalocean, hetzner or aws for a real cloud, docker for an engine on this computer; "+
+			"by default a simulated cloud")
+	flag.StringVar(&o.endpoint, "endpoint", "",
+		"the API's base URL or the engine's address, in place of the provider's own")
+	flag.StringVar(&o.region, "region", "",
+		"region or location; by default a common one, or the provider's default")
+	flag.StringVar(&o.size, "size", "",
+		"size or type; by default the smallest common one, or the provider's default")
+	flag.StringVar(&o.image, "image", "ubuntu:24.04",
+		"ubuntu:24.04, debian:12, snapshot:ID, or the provider's own id")
+	flag.StringVar(&o.name, "name", fmt.Sprintf("spuff-%x", os.Getpid()),
+		"name of the instance and its snapshot")
+	flag.DurationVar(&o.readyTimeout, "ready-timeout", 5*time.Minute,
+		"how long to wait for an instance to become ready")
 	flag.BoolVar(&o.noSnapshot, "no-snapshot", false, "skip the snapshot and the restored instance")
 	flag.Parse()
 	// The first Ctrl-C cancels the context; a second one ends the program.
@@ -73,7 +81,11 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer provider.Close()
-	usual := map[string][2]string{"digitalocean": {"nyc3", "s-1vcpu-1gb"}, "hetzner": {"fsn1", "cx22"}, "aws": {"us-east-1", "t3.micro"}}
+	usual := map[string][2]string{
+		"digitalocean": {"nyc3", "s-1vcpu-1gb"},
+		"hetzner":      {"fsn1", "cx22"},
+		"aws":          {"us-east-1", "t3.micro"},
+	}
 	request := spuff.InstanceRequest{
 		Name: o.name, Region: first(o.region, config.Region, usual[provider.Name()][0]),
 		Size: first(o.size, usual[provider.Name()][1]), Image: spuff.ParseImage(o.image),
@@ -86,7 +98,8 @@ func run(ctx context.Context, o options) error {
 	began := time.Now()
 	lived := life.live(ctx, request, !o.noSnapshot)
 	if ctx.Err() != nil {
-		fmt.Fprintln(os.Stderr, "interrupted: destroying what was created; press Ctrl-C again only to leave it running")
+		fmt.Fprintln(os.Stderr,
+			"interrupted: destroying what was created; press Ctrl-C again only to leave it running")
 	}
 	// Destroy what exists even if the context was cancelled.
 	ended := life.end(context.WithoutCancel(ctx))
@@ -104,13 +117,18 @@ func run(ctx context.Context, o options) error {
 // connection returns the provider's configuration, and the simulated cloud if there is one.
 func connection(registry *spuff.Registry, o *options) (spuff.Config, *spuff.Cloud, error) {
 	if o.provider != "" {
-		config := spuff.Config{Endpoint: o.endpoint, Timeouts: spuff.Timeouts{InstanceReady: &o.readyTimeout}}
+		config := spuff.Config{
+			Endpoint: o.endpoint,
+			Timeouts: spuff.Timeouts{InstanceReady: &o.readyTimeout},
+		}
 		config, err := registry.ConfigFromEnv(o.provider, config)
 		return config, nil, err
 	}
 	o.provider = simulated
-	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, with no computer behind it and")
-	fmt.Printf("nothing to pay; its time passes %d times as fast. For containers on this computer, with Docker or Podman:\n", speed)
+	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, " +
+		"with no computer behind it and")
+	fmt.Printf("nothing to pay; its time passes %d times as fast. For containers on this "+
+		"computer, with Docker or Podman:\n", speed)
 	fmt.Println("  go run ./lifecycle -provider docker")
 	fmt.Println("For real instances, and real money:")
 	fmt.Println("  HETZNER_TOKEN=… go run ./lifecycle -provider hetzner")
@@ -135,7 +153,9 @@ func (l *life) live(ctx context.Context, request spuff.InstanceRequest, withSnap
 	if err != nil {
 		return err
 	}
-	managed, err := step("list", func() ([]spuff.Instance, error) { return l.provider.ListInstances(ctx) })
+	managed, err := step("list", func() ([]spuff.Instance, error) {
+		return l.provider.ListInstances(ctx)
+	})
 	if err != nil {
 		return err
 	}
@@ -146,7 +166,8 @@ func (l *life) live(ctx context.Context, request spuff.InstanceRequest, withSnap
 	if !withSnapshot || !l.provider.SupportsSnapshots() {
 		return nil
 	}
-	// Not cancellable: the cloud would finish an abandoned snapshot, and this program would not know its id.
+	// Not cancellable: the cloud would finish an abandoned snapshot, and this program would not
+	// know its id.
 	snapshot, err := step("snapshot", func() (spuff.Snapshot, error) {
 		return l.provider.CreateSnapshot(context.WithoutCancel(ctx), instance.ID, request.Name)
 	})
@@ -162,13 +183,17 @@ func (l *life) live(ctx context.Context, request spuff.InstanceRequest, withSnap
 }
 
 func (l *life) start(ctx context.Context, request spuff.InstanceRequest) (spuff.Instance, error) {
-	instance, err := step("create", func() (spuff.Instance, error) { return l.provider.CreateInstance(ctx, request) })
+	instance, err := step("create", func() (spuff.Instance, error) {
+		return l.provider.CreateInstance(ctx, request)
+	})
 	if err != nil {
 		return instance, err
 	}
 	fmt.Printf("            %s\n", instance.ID)
 	l.instances = append(l.instances, instance.ID)
-	instance, err = step("wait", func() (spuff.Instance, error) { return l.provider.WaitReady(ctx, instance.ID) })
+	instance, err = step("wait", func() (spuff.Instance, error) {
+		return l.provider.WaitReady(ctx, instance.ID)
+	})
 	if err == nil {
 		fmt.Printf("            %s is %s at %s\n", instance.ID, instance.StatusWord, instance.IP)
 	}
@@ -178,15 +203,21 @@ func (l *life) start(ctx context.Context, request spuff.InstanceRequest) (spuff.
 // end destroys all instances and deletes all snapshots. One failure does not stop the rest.
 func (l *life) end(ctx context.Context) (ended error) {
 	for _, id := range slices.Backward(l.instances) {
-		_, err := step("destroy", func() (string, error) { return id, l.provider.DestroyInstance(ctx, id) })
+		_, err := step("destroy", func() (string, error) {
+			return id, l.provider.DestroyInstance(ctx, id)
+		})
 		if err != nil {
-			ended = errors.Join(ended, fmt.Errorf("instance %s still exists, and may cost money: %w", id, err))
+			ended = errors.Join(ended,
+				fmt.Errorf("instance %s still exists, and may cost money: %w", id, err))
 		}
 	}
 	for _, id := range l.snapshots {
-		_, err := step("delete", func() (string, error) { return id, l.provider.DeleteSnapshot(ctx, id) })
+		_, err := step("delete", func() (string, error) {
+			return id, l.provider.DeleteSnapshot(ctx, id)
+		})
 		if err != nil {
-			ended = errors.Join(ended, fmt.Errorf("snapshot %s still exists, and may cost money: %w", id, err))
+			ended = errors.Join(ended,
+				fmt.Errorf("snapshot %s still exists, and may cost money: %w", id, err))
 		}
 	}
 	return ended

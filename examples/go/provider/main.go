@@ -24,7 +24,9 @@ func main() {
 func register() (*spuff.Registry, error) {
 	registry := spuff.NewRegistryWithDefaults()
 	return registry, spuff.Register(registry, "memory", spuff.Factory[*memory]{
-		Summary: "instances that live in a map", MaxUserData: maxUserData, Connect: newCloud().connect,
+		Summary:     "instances that live in a map",
+		MaxUserData: maxUserData,
+		Connect:     newCloud().connect,
 	})
 }
 
@@ -43,11 +45,15 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer provider.Close()
-	request := spuff.InstanceRequest{Name: "web-1", Size: "small", Labels: map[string]string{"env": "test"}}
-	err = provider.WithInstance(ctx, request, func(_ context.Context, instance spuff.Instance) error {
-		fmt.Printf("%s is %s at %s, with %v\n\n", instance.Name, instance.StatusWord, instance.IP, instance.Labels)
-		return nil
-	})
+	request := spuff.InstanceRequest{
+		Name: "web-1", Size: "small", Labels: map[string]string{"env": "test"},
+	}
+	err = provider.WithInstance(ctx, request,
+		func(_ context.Context, instance spuff.Instance) error {
+			fmt.Printf("%s is %s at %s, with %v\n\n",
+				instance.Name, instance.StatusWord, instance.IP, instance.Labels)
+			return nil
+		})
 	if err != nil {
 		return err
 	}

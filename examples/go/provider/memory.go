@@ -1,4 +1,5 @@
-// A cloud in memory: instances that live in a map. It shows all parts of a provider in Go but the HTTP.
+// A cloud in memory: instances that live in a map. It shows all parts of a provider in Go but the
+// HTTP.
 
 package main
 
@@ -32,7 +33,11 @@ type cloud struct {
 }
 
 func newCloud() *cloud {
-	return &cloud{instances: make(map[string]spuff.Instance), snapshots: make(map[string]spuff.Snapshot), keys: make(map[string]string)}
+	return &cloud{
+		instances: make(map[string]spuff.Instance),
+		snapshots: make(map[string]spuff.Snapshot),
+		keys:      make(map[string]string),
+	}
 }
 
 // A memory is a provider of such a cloud. One cloud may have several.
@@ -61,8 +66,11 @@ func absent(kind, id string) error {
 	return &spuff.Error{Kind: spuff.NotFound, ResourceType: kind, ResourceID: id}
 }
 
-// CreateInstance checks the request before it makes anything, and labels the instance as managed from the start.
-func (m *memory) CreateInstance(_ context.Context, request spuff.InstanceRequest) (spuff.Instance, error) {
+// CreateInstance checks the request before it makes anything, and labels the instance as managed
+// from the start.
+func (m *memory) CreateInstance(
+	_ context.Context, request spuff.InstanceRequest,
+) (spuff.Instance, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if err := m.check(&request); err != nil {
@@ -85,8 +93,8 @@ func (m *memory) CreateInstance(_ context.Context, request spuff.InstanceRequest
 	}
 	m.last++
 	made := spuff.Instance{
-		ID: fmt.Sprintf("m-%d", m.last), Name: request.Name, Region: request.Region, Size: request.Size, Labels: labels,
-		Status: spuff.StatusNew, CreatedAt: time.Now(),
+		ID: fmt.Sprintf("m-%d", m.last), Name: request.Name, Region: request.Region,
+		Size: request.Size, Labels: labels, Status: spuff.StatusNew, CreatedAt: time.Now(),
 	}
 	m.instances[made.ID] = made
 	if request.IdempotencyKey != nil {
@@ -108,7 +116,8 @@ func (m *memory) check(request *spuff.InstanceRequest) error {
 	case !slices.Contains([]string{"small", "large"}, request.Size):
 		return refused("size", "expected small or large")
 	case request.UserData != nil && len(*request.UserData) > maxUserData:
-		return refused("user_data", fmt.Sprintf("%d bytes, but the limit is %d", len(*request.UserData), maxUserData))
+		return refused("user_data",
+			fmt.Sprintf("%d bytes, but the limit is %d", len(*request.UserData), maxUserData))
 	case len(image) > 9 && image[:9] == "snapshot:":
 		if _, there := m.snapshots[image[9:]]; !there {
 			return absent("snapshot", image[9:])
@@ -196,8 +205,11 @@ func (m *memory) Resolve(_ context.Context, key string) (*spuff.Instance, error)
 // GetSSHKeys returns the values that SSHKeys of a request accepts.
 func (m *memory) GetSSHKeys(context.Context) ([]string, error) { return []string{"laptop"}, nil }
 
-// CreateSnapshot returns at once; a real provider would wait for the snapshot, at most until its context ends.
-func (m *memory) CreateSnapshot(_ context.Context, instanceID, name string) (spuff.Snapshot, error) {
+// CreateSnapshot returns at once; a real provider would wait for the snapshot, at most until its
+// context ends.
+func (m *memory) CreateSnapshot(
+	_ context.Context, instanceID, name string,
+) (spuff.Snapshot, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if _, there := m.instances[instanceID]; !there {

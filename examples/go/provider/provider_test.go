@@ -47,7 +47,8 @@ func TestAProviderThatBreaksTheContractIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, err := check(t.Context(), registry)
-	if err != nil || report.Passed || !strings.Contains(report.Text, "FAILED  destroy_is_idempotent") {
+	if err != nil || report.Passed ||
+		!strings.Contains(report.Text, "FAILED  destroy_is_idempotent") {
 		t.Fatalf("%v: %s", err, report.Text)
 	}
 }

@@ -22,10 +22,11 @@ func run(ctx context.Context, name, region, size string) error {
 	defer provider.Close()
 
 	request := spuff.InstanceRequest{Name: "web-1", Region: region, Size: size}
-	return provider.WithInstance(ctx, request, func(ctx context.Context, instance spuff.Instance) error {
-		fmt.Println(instance.Name, "is at", instance.IP)
-		return nil
-	})
+	return provider.WithInstance(ctx, request,
+		func(ctx context.Context, instance spuff.Instance) error {
+			fmt.Println(instance.Name, "is at", instance.IP)
+			return nil
+		})
 }
 
 func main() {

@@ -45,7 +45,8 @@ func must[T any](value T, _ *godo.Response, err error) T {
 
 // until looks until there is something.
 func until[T any](look func() (T, bool)) T {
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	end := time.Now().Add(30 * time.Second)
+	for ; time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if value, found := look(); found {
 			return value
 		}
@@ -59,7 +60,8 @@ func control(method, path string, body any, into any) {
 	text, err := json.Marshal(body)
 	if err == nil {
 		var request *http.Request
-		request, err = http.NewRequest(method, os.Getenv("SPUFF_SIMULATOR")+path, bytes.NewReader(text))
+		request, err = http.NewRequest(method, os.Getenv("SPUFF_SIMULATOR")+path,
+			bytes.NewReader(text))
 		if err == nil {
 			var reply *http.Response
 			reply, err = http.DefaultClient.Do(request)
@@ -79,7 +81,8 @@ func control(method, path string, body any, into any) {
 // inject lets something go wrong on one request of a kind.
 func inject(fault any, route string) {
 	var id int
-	control("POST", "/faults", map[string]any{"fault": fault, "provider": "digitalocean", "route": route, "times": 1}, &id)
+	control("POST", "/faults",
+		map[string]any{"fault": fault, "provider": "digitalocean", "route": route, "times": 1}, &id)
 }
 
 // asked is how many requests of a kind there were.
@@ -128,8 +131,13 @@ func main() {
 	source := oauth2.NewClient(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token}))
 	client := opened(godo.New(source, godo.SetBaseURL(url+"/")))
 	short := 0.05
-	retrying := opened(godo.New(oauth2.NewClient(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token})),
-		godo.SetBaseURL(url+"/"), godo.WithRetryAndBackoffs(godo.RetryConfig{RetryMax: 4, RetryWaitMin: &short, RetryWaitMax: &short})))
+	retrying := opened(godo.New(
+		oauth2.NewClient(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token})),
+		godo.SetBaseURL(url+"/"),
+		godo.WithRetryAndBackoffs(godo.RetryConfig{
+			RetryMax: 4, RetryWaitMin: &short, RetryWaitMax: &short,
+		}),
+	))
 
 	account := must(client.Account.Get(ctx))
 	step("the account is active", account.Status == "active" && account.DropletLimit > 0, account)
@@ -149,8 +157,14 @@ func main() {
 	step("there are images", len(images) > 10 && images[0].Type == "base", images)
 
 	request := func(name string) *godo.DropletCreateRequest {
-		return &godo.DropletCreateRequest{Name: name, Region: "nyc3", Size: "s-1vcpu-1gb", Image: godo.DropletCreateImage{Slug: "ubuntu-24-04-x64"},
-			SSHKeys: []godo.DropletCreateSSHKey{{ID: keys[0].ID}, {Fingerprint: keys[1].Fingerprint}}, IPv6: true, Tags: []string{"web", "env:prod"}}
+		return &godo.DropletCreateRequest{
+			Name: name, Region: "nyc3", Size: "s-1vcpu-1gb",
+			Image: godo.DropletCreateImage{Slug: "ubuntu-24-04-x64"},
+			SSHKeys: []godo.DropletCreateSSHKey{
+				{ID: keys[0].ID}, {Fingerprint: keys[1].Fingerprint},
+			},
+			IPv6: true, Tags: []string{"web", "env:prod"},
+		}
 	}
 	get := func(id int) *godo.Droplet { return must(client.Droplets.Get(ctx, id)) }
 	wait := func(action *godo.Action) string {
@@ -162,23 +176,34 @@ func main() {
 
 	made, reply, err := client.Droplets.Create(ctx, request("web-1"))
 	must(made, reply, err)
-	step("a create is accepted, and the droplet locked", made.Status == "new" && made.Locked && reply.StatusCode == 202, made)
-	step("the limit is told", reply.Rate.Limit == 5000 && reply.Rate.Remaining > 0 && reply.Rate.Reset.After(time.Now()), reply.Rate)
-	step("godo's own wait ends well", util.WaitForActive(ctx, client, reply.Links.Actions[0].HREF) == nil)
+	step("a create is accepted, and the droplet locked",
+		made.Status == "new" && made.Locked && reply.StatusCode == 202, made)
+	step("the limit is told",
+		reply.Rate.Limit == 5000 && reply.Rate.Remaining > 0 && reply.Rate.Reset.After(time.Now()),
+		reply.Rate)
+	step("godo's own wait ends well",
+		util.WaitForActive(ctx, client, reply.Links.Actions[0].HREF) == nil)
 	droplet := get(made.ID)
 	public, _ := droplet.PublicIPv4()
 	private, _ := droplet.PrivateIPv4()
 	public6, _ := droplet.PublicIPv6()
-	step("it is active, at its addresses", droplet.Status == "active" && public != "" && private != "" && public6 != "", droplet)
-	step("it has its tags and its region", len(droplet.Tags) == 2 && droplet.Region.Slug == "nyc3" && droplet.VPCUUID != "", droplet)
+	step("it is active, at its addresses",
+		droplet.Status == "active" && public != "" && private != "" && public6 != "", droplet)
+	step("it has its tags and its region",
+		len(droplet.Tags) == 2 && droplet.Region.Slug == "nyc3" && droplet.VPCUUID != "", droplet)
 	created, err := time.Parse(time.RFC3339, droplet.Created)
 	step("its time is a time", err == nil && !created.IsZero())
 
-	several := must(client.Droplets.CreateMultiple(ctx, &godo.DropletMultiCreateRequest{Names: []string{"w-1", "w-2", "w-3", "w-4", "w-5"},
-		Region: "fra1", Size: "s-1vcpu-1gb", Image: godo.DropletCreateImage{Slug: "debian-12-x64"}, Tags: []string{"worker"}}))
+	several := must(client.Droplets.CreateMultiple(ctx, &godo.DropletMultiCreateRequest{
+		Names:  []string{"w-1", "w-2", "w-3", "w-4", "w-5"},
+		Region: "fra1", Size: "s-1vcpu-1gb",
+		Image: godo.DropletCreateImage{Slug: "debian-12-x64"}, Tags: []string{"worker"},
+	}))
 	step("five are made at once", len(several) == 5, several)
 	listed := until(func() ([]godo.Droplet, bool) {
-		items, pages := all(func(options *godo.ListOptions) ([]godo.Droplet, *godo.Response, error) {
+		items, pages := all(func(
+			options *godo.ListOptions,
+		) ([]godo.Droplet, *godo.Response, error) {
 			return client.Droplets.List(ctx, options)
 		})
 		return items, len(items) == 6 && pages == 3
@@ -193,14 +218,17 @@ func main() {
 
 	_, err = client.Droplets.Delete(ctx, several[0].ID)
 	status, message := refused(err)
-	step("a droplet that is being made is busy", status == 422 && strings.Contains(message, "pending event"), status, message)
+	step("a droplet that is being made is busy",
+		status == 422 && strings.Contains(message, "pending event"), status, message)
 	off := must(client.DropletActions.Shutdown(ctx, droplet.ID))
-	step("a shutdown completes", wait(off) == godo.ActionCompleted && get(droplet.ID).Status == "off")
+	step("a shutdown completes",
+		wait(off) == godo.ActionCompleted && get(droplet.ID).Status == "off")
 	on := must(client.DropletActions.PowerOn(ctx, droplet.ID))
 	step("so does a start", wait(on) == godo.ActionCompleted && get(droplet.ID).Status == "active")
 
 	taken := must(client.DropletActions.Snapshot(ctx, droplet.ID, "nightly"))
-	step("a snapshot names its droplet only", taken.ResourceID == droplet.ID && wait(taken) == godo.ActionCompleted, taken)
+	step("a snapshot names its droplet only",
+		taken.ResourceID == droplet.ID && wait(taken) == godo.ActionCompleted, taken)
 	snapshot := until(func() (godo.Image, bool) {
 		found := must(client.Droplets.Snapshots(ctx, droplet.ID, nil))
 		if len(found) == 0 {
@@ -211,7 +239,8 @@ func main() {
 	step("it is listed", snapshot.Name == "nightly" && snapshot.MinDiskSize == 25, snapshot)
 	must(client.Tags.Create(ctx, &godo.TagCreateRequest{Name: "backup"}))
 	resources := []godo.Resource{{ID: strconv.Itoa(snapshot.ID), Type: godo.ImageResourceType}}
-	_, err = client.Tags.TagResources(ctx, "backup", &godo.TagResourcesRequest{Resources: resources})
+	_, err = client.Tags.TagResources(ctx, "backup",
+		&godo.TagResourcesRequest{Resources: resources})
 	step("it is tagged", err == nil, err)
 	tag := must(client.Tags.Get(ctx, "backup"))
 	step("the tag counts it", tag.Resources.Count == 1 && tag.Resources.Images.Count == 1, tag)
@@ -219,27 +248,35 @@ func main() {
 	restore.Image = godo.DropletCreateImage{ID: snapshot.ID}
 	restored, reply, err := client.Droplets.Create(ctx, restore)
 	must(restored, reply, err)
-	step("a droplet is made of it", util.WaitForActive(ctx, client, reply.Links.Actions[0].HREF) == nil && get(restored.ID).Image.ID == snapshot.ID)
+	step("a droplet is made of it",
+		util.WaitForActive(ctx, client, reply.Links.Actions[0].HREF) == nil &&
+			get(restored.ID).Image.ID == snapshot.ID)
 
 	_, _, err = client.Droplets.Get(ctx, 42)
 	status, _ = refused(err)
 	step("what is not there is a 404", status == 404)
 	_, _, err = client.Droplets.Create(ctx, request("a_b"))
 	status, message = refused(err)
-	step("a bad name is refused", status == 422 && strings.Contains(message, "hostname"), status, message)
+	step("a bad name is refused",
+		status == 422 && strings.Contains(message, "hostname"), status, message)
 
 	before := asked("get_instance")
-	inject(map[string]any{"rate_limited": map[string]any{"retry_after": 1, "headers": true}}, "get_instance")
+	inject(map[string]any{"rate_limited": map[string]any{"retry_after": 1, "headers": true}},
+		"get_instance")
 	must(retrying.Droplets.Get(ctx, droplet.ID))
 	step("after a 429 godo's retrying client asks again", asked("get_instance") == before+2)
-	inject(map[string]any{"server_error": map[string]any{"status": 503, "committed": true}}, "create_instance")
+	inject(map[string]any{"server_error": map[string]any{"status": 503, "committed": true}},
+		"create_instance")
 	must(retrying.Droplets.Create(ctx, request("twice")))
 	inject("reply_lost", "create_instance")
 	must(retrying.Droplets.Create(ctx, request("lost")))
 	doubles := func(name string) bool {
-		return until(func() (bool, bool) { return true, len(must(client.Droplets.ListByName(ctx, name, nil))) == 2 })
+		return until(func() (bool, bool) {
+			return true, len(must(client.Droplets.ListByName(ctx, name, nil))) == 2
+		})
 	}
-	step("after a 503, and after a lost reply, it creates again: there are two of each", doubles("twice") && doubles("lost"))
+	step("after a 503, and after a lost reply, it creates again: there are two of each",
+		doubles("twice") && doubles("lost"))
 
 	_, err = client.Snapshots.Delete(ctx, strconv.Itoa(snapshot.ID))
 	step("the snapshot is deleted", err == nil, err)

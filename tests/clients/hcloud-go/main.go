@@ -1,6 +1,8 @@
-// Drives Hetzner's own Go client, unmodified, against the simulator: the whole life of servers and snapshots.
+// Drives Hetzner's own Go client, unmodified, against the simulator: the whole life of servers and
+// snapshots.
 //
-//	cargo run -p spuff-examples --example simulator -- --speed 60 -- go run -C tests/clients/hcloud-go .
+//	cargo run -p spuff-examples --example simulator -- --speed 60 -- \
+//	    go run -C tests/clients/hcloud-go .
 //
 // Prints a line for each step, and ends with 1 at the first thing that is wrong.
 package main
@@ -24,7 +26,9 @@ var (
 	client = hcloud.NewClient(
 		hcloud.WithToken(os.Getenv("HCLOUD_TOKEN")),
 		hcloud.WithEndpoint(os.Getenv("HCLOUD_ENDPOINT")),
-		hcloud.WithPollOpts(hcloud.PollOpts{BackoffFunc: hcloud.ConstantBackoff(50 * time.Millisecond)}),
+		hcloud.WithPollOpts(hcloud.PollOpts{
+			BackoffFunc: hcloud.ConstantBackoff(50 * time.Millisecond),
+		}),
 	)
 	labels = map[string]string{"made-by": "check"}
 )
@@ -54,14 +58,16 @@ func refused(err error, code hcloud.ErrorCode) hcloud.Error {
 	var refusal hcloud.Error
 	check(errors.As(err, &refusal), "not refused with %s: %v", code, err)
 	check(refusal.Code == code, "%s instead of %s: %v", refusal.Code, code, err)
-	check(refusal.Response().Header.Get("X-Correlation-Id") != "", "a refusal without a correlation id")
+	check(refusal.Response().Header.Get("X-Correlation-Id") != "",
+		"a refusal without a correlation id")
 	return refusal
 }
 
 func control(method, path string, body, reply any) {
 	data, err := json.Marshal(body)
 	check(err == nil, "%v", err)
-	request, err := http.NewRequest(method, os.Getenv("SPUFF_SIMULATOR")+"/"+path, bytes.NewReader(data))
+	request, err := http.NewRequest(method, os.Getenv("SPUFF_SIMULATOR")+"/"+path,
+		bytes.NewReader(data))
 	check(err == nil, "%v", err)
 	answer, err := http.DefaultClient.Do(request)
 	check(err == nil && answer.StatusCode == http.StatusOK, "%s %s: %v", method, path, err)
@@ -120,16 +126,21 @@ func unlocked(server *hcloud.Server) *hcloud.Server {
 
 func catalogue() {
 	locations, err := client.Location.All(ctx)
-	check(err == nil && len(locations) == 6 && locations[0].NetworkZone == hcloud.NetworkZoneEUCentral, "locations: %v", err)
+	check(err == nil && len(locations) == 6 &&
+		locations[0].NetworkZone == hcloud.NetworkZoneEUCentral, "locations: %v", err)
 	types, err := client.ServerType.All(ctx)
 	check(err == nil && len(types) > 25, "server types: %v", err)
 	arm := must(client.ServerType.GetByName(ctx, "cax11"))
-	check(arm.Architecture == hcloud.ArchitectureARM && arm.Pricings[0].Hourly.Net != "" && arm.Locations[0].Available, "cax11")
+	check(arm.Architecture == hcloud.ArchitectureARM && arm.Pricings[0].Hourly.Net != "" &&
+		arm.Locations[0].Available, "cax11")
 	old := must(client.ServerType.GetByName(ctx, "cx11"))
 	check(old.IsDeprecated(), "cx11")
-	images, err := client.Image.AllWithOpts(ctx, hcloud.ImageListOpts{Type: []hcloud.ImageType{hcloud.ImageTypeSystem}})
+	images, err := client.Image.AllWithOpts(ctx,
+		hcloud.ImageListOpts{Type: []hcloud.ImageType{hcloud.ImageTypeSystem}})
 	check(err == nil && len(images) > 25, "images: %v", err)
-	for _, architecture := range []hcloud.Architecture{hcloud.ArchitectureX86, hcloud.ArchitectureARM} {
+	for _, architecture := range []hcloud.Architecture{
+		hcloud.ArchitectureX86, hcloud.ArchitectureARM,
+	} {
 		image := must(client.Image.GetByNameAndArchitecture(ctx, "ubuntu-20.04", architecture))
 		check(image.Architecture == architecture && image.Deprecation != nil, "ubuntu-20.04")
 	}
@@ -137,7 +148,8 @@ func catalogue() {
 	check(pricing.Image.PerGBMonth.Net != "" && len(pricing.ServerTypes) == len(types), "pricing")
 	volumes, err := client.Volume.All(ctx)
 	check(err == nil && len(volumes) == 0, "volumes: %v", err)
-	step("catalogue: %d locations, %d server types, %d images", len(locations), len(types), len(images))
+	step("catalogue: %d locations, %d server types, %d images",
+		len(locations), len(types), len(images))
 }
 
 func life() *hcloud.Server {
@@ -147,19 +159,24 @@ func life() *hcloud.Server {
 	opts.SSHKeys = keys
 	opts.UserData = "#cloud-config\n"
 	created := must(client.Server.Create(ctx, opts))
-	check(created.RootPassword == "" && created.Server.Status == hcloud.ServerStatusInitializing, "create")
+	check(created.RootPassword == "" && created.Server.Status == hcloud.ServerStatusInitializing,
+		"create")
 	_, _, err = client.Server.DeleteWithResult(ctx, created.Server)
 	refused(err, hcloud.ErrorCodeLocked)
 	finish(append(created.NextActions, created.Action)...)
 	server := must(client.Server.GetByName(ctx, "life"))
-	check(server.ID == created.Server.ID && server.Status == hcloud.ServerStatusRunning && !server.Locked, "ready")
+	check(server.ID == created.Server.ID && server.Status == hcloud.ServerStatusRunning &&
+		!server.Locked, "ready")
 	check(server.PublicNet.IPv4.IP != nil && server.PublicNet.IPv6.Network != nil, "addresses")
-	check(server.Location.Name == "nbg1" && server.ServerType.Name == "cx23" && server.Image.Name == "ubuntu-24.04", "parts")
+	check(server.Location.Name == "nbg1" && server.ServerType.Name == "cx23" &&
+		server.Image.Name == "ubuntu-24.04", "parts")
 	ip := must(client.PrimaryIP.GetByID(ctx, server.PublicNet.IPv4.ID))
-	check(ip.IP.Equal(server.PublicNet.IPv4.IP) && ip.AssigneeID == server.ID && ip.AutoDelete, "primary IP")
+	check(ip.IP.Equal(server.PublicNet.IPv4.IP) && ip.AssigneeID == server.ID && ip.AutoDelete,
+		"primary IP")
 	step("created %d at %s, and waited for it", server.ID, server.PublicNet.IPv4.IP)
 
-	server = must(client.Server.Update(ctx, server, hcloud.ServerUpdateOpts{Name: "renamed", Labels: map[string]string{"tier": "a"}}))
+	server = must(client.Server.Update(ctx, server,
+		hcloud.ServerUpdateOpts{Name: "renamed", Labels: map[string]string{"tier": "a"}}))
 	check(server.Name == "renamed" && len(server.Labels) == 1, "rename")
 	power := []struct {
 		act    func(context.Context, *hcloud.Server) (*hcloud.Action, *hcloud.Response, error)
@@ -173,12 +190,14 @@ func life() *hcloud.Server {
 	}
 	for _, it := range power {
 		finish(must(it.act(ctx, server)))
-		for server = must(client.Server.GetByID(ctx, server.ID)); server.Status == hcloud.ServerStatusStopping; {
+		server = must(client.Server.GetByID(ctx, server.ID))
+		for server.Status == hcloud.ServerStatusStopping {
 			server = must(client.Server.GetByID(ctx, server.ID))
 		}
 		check(server.Status == it.status, "%s instead of %s", server.Status, it.status)
 	}
-	finish(must(client.Server.ChangeType(ctx, server, hcloud.ServerChangeTypeOpts{ServerType: &hcloud.ServerType{Name: "cx33"}})))
+	finish(must(client.Server.ChangeType(ctx, server,
+		hcloud.ServerChangeTypeOpts{ServerType: &hcloud.ServerType{Name: "cx33"}})))
 	protection := func(on bool) {
 		opts := hcloud.ServerChangeProtectionOpts{Delete: &on, Rebuild: &on}
 		finish(must(client.Server.ChangeProtection(ctx, server, opts)))
@@ -191,7 +210,8 @@ func life() *hcloud.Server {
 	check(err == nil && len(actions) >= 10, "actions: %v", err)
 	server = must(client.Server.GetByID(ctx, server.ID))
 	check(server.ServerType.Name == "cx33" && server.PrimaryDiskSize == 40, "change of type")
-	step("renamed, put through every state of power, type changed, protected: %d actions", len(actions))
+	step("renamed, put through every state of power, type changed, protected: %d actions",
+		len(actions))
 	return server
 }
 
@@ -204,15 +224,22 @@ func pages() {
 		actions = append(append(actions, created.Action), created.NextActions...)
 	}
 	var updates int
-	err := client.Action.WaitForFunc(ctx, func(*hcloud.Action) error { updates++; return nil }, actions...)
-	check(err == nil && updates >= len(actions), "%d updates of %d actions: %v", updates, len(actions), err)
+	err := client.Action.WaitForFunc(ctx, func(*hcloud.Action) error { updates++; return nil },
+		actions...)
+	check(err == nil && updates >= len(actions),
+		"%d updates of %d actions: %v", updates, len(actions), err)
 
-	list := hcloud.ServerListOpts{ListOpts: hcloud.ListOpts{LabelSelector: "group==pages", PerPage: 2}, Sort: []string{"name:desc"}}
+	list := hcloud.ServerListOpts{
+		ListOpts: hcloud.ListOpts{LabelSelector: "group==pages", PerPage: 2},
+		Sort:     []string{"name:desc"},
+	}
 	first, reply, err := client.Server.List(ctx, list)
-	check(err == nil && len(first) == 2 && reply.Meta.Pagination.LastPage == 4 && reply.Meta.Pagination.TotalEntries == 7, "pages")
+	check(err == nil && len(first) == 2 && reply.Meta.Pagination.LastPage == 4 &&
+		reply.Meta.Pagination.TotalEntries == 7, "pages")
 	check(reply.Meta.Ratelimit.Limit == 3600 && reply.Meta.Ratelimit.Remaining > 0, "rate limit")
 	servers, err := client.Server.AllWithOpts(ctx, list)
-	check(err == nil && len(servers) == 7 && servers[0].Name == "page-6" && servers[6].Name == "page-0", "list: %v", err)
+	check(err == nil && len(servers) == 7 && servers[0].Name == "page-6" &&
+		servers[6].Name == "page-0", "list: %v", err)
 	for _, server := range servers {
 		remove(server)
 	}
@@ -221,15 +248,21 @@ func pages() {
 
 func snapshots(server *hcloud.Server) {
 	description := "before the change"
-	made := must(client.Server.CreateImage(ctx, server, &hcloud.ServerCreateImageOpts{Description: &description, Labels: labels}))
-	check(made.Image.Status == hcloud.ImageStatusCreating && made.Image.Name == "", "a new snapshot")
-	createRefused(hcloud.ErrorCodeInvalidInput, func(opts *hcloud.ServerCreateOpts) { opts.Image = made.Image })
+	made := must(client.Server.CreateImage(ctx, server,
+		&hcloud.ServerCreateImageOpts{Description: &description, Labels: labels}))
+	check(made.Image.Status == hcloud.ImageStatusCreating && made.Image.Name == "",
+		"a new snapshot")
+	createRefused(hcloud.ErrorCodeInvalidInput, func(opts *hcloud.ServerCreateOpts) {
+		opts.Image = made.Image
+	})
 	_, err := client.Image.Delete(ctx, made.Image)
 	refused(err, hcloud.ErrorCodeLocked)
 	finish(made.Action)
 	image := must(client.Image.GetByID(ctx, made.Image.ID))
-	check(image.Status == hcloud.ImageStatusAvailable && image.ImageSize > 0 && image.Description == description, "a snapshot")
-	check(image.CreatedFrom.ID == server.ID && image.OSFlavor == "ubuntu" && image.OSVersion == "24.04", "where it is from")
+	check(image.Status == hcloud.ImageStatusAvailable && image.ImageSize > 0 &&
+		image.Description == description, "a snapshot")
+	check(image.CreatedFrom.ID == server.ID && image.OSFlavor == "ubuntu" &&
+		image.OSVersion == "24.04", "where it is from")
 	images, err := client.Image.AllWithOpts(ctx, hcloud.ImageListOpts{
 		ListOpts: hcloud.ListOpts{LabelSelector: "made-by"},
 		Type:     []hcloud.ImageType{hcloud.ImageTypeSnapshot},
@@ -242,9 +275,11 @@ func snapshots(server *hcloud.Server) {
 	opts.Image = image
 	opts.PublicNet = &hcloud.ServerCreatePublicNet{EnableIPv6: true}
 	restored := create(opts)
-	check(restored.Image.ID == image.ID && restored.PublicNet.IPv4.IsUnspecified(), "restored server")
+	check(restored.Image.ID == image.ID && restored.PublicNet.IPv4.IsUnspecified(),
+		"restored server")
 	_, err = client.Image.Delete(ctx, image)
-	check(err == nil && must(client.Image.GetByID(ctx, image.ID)) == nil, "delete of a snapshot: %v", err)
+	check(err == nil && must(client.Image.GetByID(ctx, image.ID)) == nil,
+		"delete of a snapshot: %v", err)
 	remove(restored)
 	step("snapshot made, refused while it is made and where it does not fit, restored, deleted")
 }
@@ -253,10 +288,15 @@ func refusals(server *hcloud.Server) {
 	check(must(client.Server.GetByID(ctx, 1)) == nil, "a server that never was")
 	_, _, err := client.Server.Poweron(ctx, &hcloud.Server{ID: 1})
 	refused(err, hcloud.ErrorCodeNotFound)
-	refusal := createRefused(hcloud.ErrorCodeInvalidInput, func(opts *hcloud.ServerCreateOpts) { opts.Name = "under_score" })
+	refusal := createRefused(hcloud.ErrorCodeInvalidInput, func(opts *hcloud.ServerCreateOpts) {
+		opts.Name = "under_score"
+	})
 	details, is := refusal.Details.(hcloud.ErrorDetailsInvalidInput)
-	check(is && details.Fields[0].Name == "name" && len(details.Fields[0].Messages) == 1, "details: %v", refusal.Details)
-	createRefused(hcloud.ErrorCodeUniquenessError, func(opts *hcloud.ServerCreateOpts) { opts.Name = server.Name })
+	check(is && details.Fields[0].Name == "name" && len(details.Fields[0].Messages) == 1,
+		"details: %v", refusal.Details)
+	createRefused(hcloud.ErrorCodeUniquenessError, func(opts *hcloud.ServerCreateOpts) {
+		opts.Name = server.Name
+	})
 	createRefused(hcloud.ErrorCodeInvalidInput, func(opts *hcloud.ServerCreateOpts) {
 		opts.UserData = strings.Repeat("x", 32<<10+1)
 	})
@@ -268,7 +308,9 @@ func refusals(server *hcloud.Server) {
 }
 
 func faults(server *hcloud.Server) {
-	fault := inject(map[string]any{"rate_limited": map[string]any{"retry_after": nil, "headers": true}}, "get_instance")
+	fault := inject(
+		map[string]any{"rate_limited": map[string]any{"retry_after": nil, "headers": true}},
+		"get_instance")
 	found := must(client.Server.GetByID(ctx, server.ID))
 	check(found.ID == server.ID && hits(fault) == 1, "after 429")
 	step("429 on a read: the client waits, and asks again")
@@ -282,11 +324,13 @@ func faults(server *hcloud.Server) {
 	remove(unlocked(lost))
 	step("reply of a create lost: the client fails, and a server is left that only its name finds")
 
-	inject(map[string]any{"server_error": map[string]any{"status": 504, "committed": true}}, "create_instance")
+	inject(map[string]any{"server_error": map[string]any{"status": 504, "committed": true}},
+		"create_instance")
 	_, _, err = client.Server.Create(ctx, options("twice"))
 	refused(err, hcloud.ErrorCodeUniquenessError)
 	remove(unlocked(must(client.Server.GetByName(ctx, "twice"))))
-	step("504 on a create that was carried out: the client sends it again, and is told that the name is taken")
+	step("504 on a create that was carried out: the client sends it again, and is told that the " +
+		"name is taken")
 
 	inject("action_fails", "create_instance")
 	created := must(client.Server.Create(ctx, options("failing")))

@@ -1,5 +1,5 @@
-// The shared scenarios in Go: prints what comes of each step, as the runners of the other languages. README.md in the folder
-// above says how a scenario is written, and what is printed.
+// The shared scenarios in Go: prints what comes of each step, as the runners of the other
+// languages. README.md in the folder above says how a scenario is written, and what is printed.
 //
 //	tests/go/build tests/scenarios/go target/go/scenarios
 //	target/go/scenarios tests/scenarios/lifecycle.scenario hetzner

@@ -93,7 +93,9 @@ func (s *stage) verb(step string, a arguments) (string, error) {
 	case "list":
 		return s.list(a, func() ([]spuff.Instance, error) { return p.ListInstances(ctx) })
 	case "list_owned":
-		return s.list(a, func() ([]spuff.Instance, error) { return p.ListOwned(ctx, a.text("owner")) })
+		return s.list(a, func() ([]spuff.Instance, error) {
+			return p.ListOwned(ctx, a.text("owner"))
+		})
 	case "snapshot":
 		ctx, cancel, err := a.limited()
 		if err != nil {
@@ -107,8 +109,12 @@ func (s *stage) verb(step string, a arguments) (string, error) {
 		found, err := counted(a, func() ([]spuff.Snapshot, error) { return p.ListSnapshots(ctx) })
 		return told(s, err, func() string { return lines(found, s.snapshot) }), nil
 	case "list_labelled_snapshots":
-		found, err := counted(a, func() ([]spuff.Snapshot, error) { return p.ListLabelledSnapshots(ctx) })
-		line := func(each spuff.Snapshot) string { return s.snapshot(each) + " " + labels(each.Labels) }
+		found, err := counted(a, func() ([]spuff.Snapshot, error) {
+			return p.ListLabelledSnapshots(ctx)
+		})
+		line := func(each spuff.Snapshot) string {
+			return s.snapshot(each) + " " + labels(each.Labels)
+		}
 		return told(s, err, func() string { return lines(found, line) }), nil
 	case "delete_snapshot":
 		return s.done(p.DeleteSnapshot(ctx, id)), nil
@@ -136,7 +142,9 @@ func (s *stage) verb(step string, a arguments) (string, error) {
 		}
 		now := time.Now()
 		end, err := p.Renew(ctx, id, *ttl)
-		return told(s, err, func() string { return fmt.Sprintf("ok later=%v", end.After(now)) }), nil
+		return told(s, err, func() string {
+			return fmt.Sprintf("ok later=%v", end.After(now))
+		}), nil
 	case "ssh_keys":
 		keys, err := p.GetSSHKeys(ctx)
 		return told(s, err, func() string { return fmt.Sprintf("ok count=%d", len(keys)) }), nil
@@ -227,5 +235,6 @@ func (s *stage) truth() (string, error) {
 			running++
 		}
 	}
-	return fmt.Sprintf("ok instances=%d snapshots=%d leaks=%d", running, len(snapshots), len(leaks)), nil
+	return fmt.Sprintf("ok instances=%d snapshots=%d leaks=%d",
+		running, len(snapshots), len(leaks)), nil
 }

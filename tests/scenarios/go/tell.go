@@ -57,7 +57,8 @@ func (s *stage) machine(m spuff.Instance, withState bool) string {
 	if withState {
 		state = fmt.Sprintf(" status=%s ready=%v", m.StatusWord, m.Ready)
 	}
-	return fmt.Sprintf("id=%s name=%s region=%s size=%s%s %s", s.shown(m.ID), m.Name, m.Region, m.Size, state, labels(m.Labels))
+	return fmt.Sprintf("id=%s name=%s region=%s size=%s%s %s",
+		s.shown(m.ID), m.Name, m.Region, m.Size, state, labels(m.Labels))
 }
 
 func (s *stage) snapshot(snapshot spuff.Snapshot) string {

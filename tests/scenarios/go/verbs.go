@@ -164,7 +164,8 @@ func counted[T any](a arguments, list func() ([]T, error)) ([]T, error) {
 	}
 	for began := time.Now(); ; time.Sleep(pause) {
 		found, err := list()
-		if err != nil || count == nil || uint64(len(found)) == *count || time.Since(began) > patience {
+		if err != nil || count == nil || uint64(len(found)) == *count ||
+			time.Since(began) > patience {
 			return found, err
 		}
 	}
@@ -182,8 +183,8 @@ func (s *stage) reap(a arguments) (string, error) {
 		return "", err
 	}
 	which := spuff.Reap{
-		Expired: a.get("expired") != nil, OlderThan: age, Owner: a.get("owner"), DryRun: a.get("dry_run") != nil,
-		ConfirmWithin: spuff.Ptr(patience),
+		Expired: a.get("expired") != nil, OlderThan: age, Owner: a.get("owner"),
+		DryRun: a.get("dry_run") != nil, ConfirmWithin: spuff.Ptr(patience),
 	}
 	found, err := s.provider.Reap(ctx, which)
 	line := func(each spuff.Reaped) string {
@@ -194,7 +195,8 @@ func (s *stage) reap(a arguments) (string, error) {
 		if e := (*spuff.Error)(nil); errors.As(each.Err, &e) {
 			failed = " error=" + e.Kind.String()
 		}
-		return fmt.Sprintf("%s id=%s owner=%s gone=%v%s", each.Kind, s.shown(each.ID), owner, each.Gone, failed)
+		return fmt.Sprintf("%s id=%s owner=%s gone=%v%s",
+			each.Kind, s.shown(each.ID), owner, each.Gone, failed)
 	}
 	return told(s, err, func() string { return lines(found, line) }), nil
 }

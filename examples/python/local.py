@@ -27,7 +27,9 @@ def log_of(id: str) -> str:
 
 
 def main(folder: Path) -> None:
-    here = spuff.connect("docker", mounts=f"{folder}:/folder:ro", environment="GREETING=hello", ports="8080")
+    here = spuff.connect(
+        "docker", mounts=f"{folder}:/folder:ro", environment="GREETING=hello", ports="8080"
+    )
     with here.instance("build-1", size="2x512m", user_data=SCRIPT) as instance:
         print(f"{instance.name} is {instance.status} at {instance.ip}. Its log:")
         print(log_of(instance.id), end="")

@@ -10,7 +10,9 @@ import spuff
 
 def main(name: str, region: str, size: str) -> None:
     provider = spuff.connect(name)
-    with provider.instance("web-1", region=region, size=size, labels={"env": "test"}, on_progress=print) as instance:
+    with provider.instance(
+        "web-1", region=region, size=size, labels={"env": "test"}, on_progress=print
+    ) as instance:
         print(f"{instance.name} is {instance.status} at {instance.ip}")
 
 

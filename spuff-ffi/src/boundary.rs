@@ -302,12 +302,13 @@ pub(crate) fn c_text(text: impl Into<String>) -> CString {
     })
 }
 
-/// A secret as C has it: in one place, which is wiped when it is dropped.
-pub(crate) fn c_secret(text: &str) -> Zeroizing<CString> {
+/// A secret as C has it, with a NUL at its end: in one place, which is wiped when it is dropped.
+pub(crate) fn c_secret(text: &str) -> Zeroizing<Vec<u8>> {
     // Room for the NUL as well: a text that grows would leave a copy behind.
-    let mut bytes = Vec::with_capacity(text.len() + 1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
     bytes.extend(text.bytes().filter(|byte| *byte != 0));
-    Zeroizing::new(CString::new(bytes).unwrap_or_default())
+    bytes.push(0);
+    bytes
 }
 
 /// Labels as C has them, in the order of their keys.

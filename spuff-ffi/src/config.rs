@@ -1,6 +1,6 @@
 //! `spuff_config`: how to reach a provider.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Config {
 }
 
 struct Texts {
-    token: Option<Zeroizing<CString>>,
+    token: Option<Zeroizing<Vec<u8>>>,
     endpoint: Option<CString>,
     region: Option<CString>,
     ca_file: Option<CString>,
@@ -65,8 +65,11 @@ fn change(
     Ok(())
 }
 
-fn field(config: *const Config, field: impl FnOnce(&Texts) -> Option<&CString>) -> *const c_char {
-    getter(std::ptr::null(), || Some(field(optional(config)?.texts())?.as_ptr()))
+fn field<T: AsRef<CStr> + ?Sized>(
+    config: *const Config,
+    field: impl FnOnce(&Texts) -> Option<&T>,
+) -> *const c_char {
+    getter(std::ptr::null(), || Some(field(optional(config)?.texts())?.as_ref().as_ptr()))
 }
 
 /// Makes a configuration with nothing in it. Never NULL.
@@ -196,7 +199,7 @@ pub unsafe extern "C" fn spuff_config_timeout_ms(
 /// configuration is changed or freed, as what the other getters give.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_token(config: *const Config) -> *const c_char {
-    field(config, |texts| texts.token.as_deref())
+    field(config, |texts| CStr::from_bytes_with_nul(texts.token.as_deref()?).ok())
 }
 
 /// The base URL of the API. NULL if none was set.

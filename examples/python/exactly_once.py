@@ -1,8 +1,10 @@
-"""Shows that a create makes exactly one instance if its reply is lost or damaged, at each simulated cloud, sync and asyncio.
+"""Shows that a create makes exactly one instance if its reply is lost or damaged, at each simulated
+cloud, sync and asyncio.
 
 python examples/python/exactly_once.py
 
-Prints a table, and fails unless exactly one instance exists in each case and the caller knows its id.
+Prints a table, and fails unless exactly one instance exists in each case and the caller knows its
+id.
 """
 
 import asyncio
@@ -20,7 +22,11 @@ FAULTS: list[tuple[str, str, dict[str, Any]]] = [
     ("HTML body", "html", {"status": 200}),
     ("closed before commit", "connection_closed", {}),
 ]
-TARGETS = {"digitalocean": ("nyc3", "s-1vcpu-1gb"), "hetzner": ("fsn1", "cx22"), "aws": ("us-east-1", "t3.micro")}
+TARGETS = {
+    "digitalocean": ("nyc3", "s-1vcpu-1gb"),
+    "hetzner": ("fsn1", "cx22"),
+    "aws": ("us-east-1", "t3.micro"),
+}
 TIMEOUTS = spuff.ProviderTimeouts(http_request=2, poll_interval=0.04)
 
 
@@ -46,9 +52,17 @@ def case(fault: str, fields: dict[str, Any], name: str, face: str) -> str:
     with Cloud(speed=50) as cloud:
         cloud.inject(fault, provider=name, route="create_instance", times=1, **fields)
         provider = cloud.connect(name, timeouts=TIMEOUTS)
-        held = blocking(provider, request) if face == "blocking" else asyncio.run(in_asyncio(provider.aio, request))
+        held = (
+            blocking(provider, request)
+            if face == "blocking"
+            else asyncio.run(in_asyncio(provider.aio, request))
+        )
         instances = [instance.id for instance in cloud.instances()]
-    return "one, known" if instances == [held] else f"FAILED: the cloud has {instances}, the caller has {held}"
+    return (
+        "one, known"
+        if instances == [held]
+        else f"FAILED: the cloud has {instances}, the caller has {held}"
+    )
 
 
 def main() -> None:

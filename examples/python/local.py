@@ -1,4 +1,5 @@
-"""An instance on this computer: a container that sees a folder, and that spuff destroys at the end of the block.
+"""An instance on this computer: a container that sees a folder, and that spuff destroys at the end
+of the block.
 
 python examples/python/local.py
 

@@ -1,4 +1,5 @@
-"""A provider of your own, with `async def` methods, used from sync code and asyncio, and checked against the contract.
+"""A provider of your own, with `async def` methods, used from sync code and asyncio, and checked
+against the contract.
 
 python examples/python/provider.py
 """
@@ -27,7 +28,9 @@ class InMemory:
             ("size", request.size, "small"),
         ):
             if not value or (known and value != known):
-                raise spuff.InvalidConfigError(f"{value!r}: expected {known or 'a name'}", field=field)
+                raise spuff.InvalidConfigError(
+                    f"{value!r}: expected {known or 'a name'}", field=field
+                )
         await asyncio.sleep(0.01)
         labels = {**request.labels, "managed-by": "spuff"}
         made = spuff.Instance(
@@ -63,7 +66,9 @@ def main() -> None:
     asyncio.run(in_asyncio())
     timeouts = spuff.ProviderTimeouts(instance_ready=20, action_complete=20, poll_interval=0.02)
     config = spuff.ProviderConfig(timeouts=timeouts)
-    report = check_provider(InMemory, spuff.InstanceRequest("", "here", "small"), "m-none", config=config, settling=5)
+    report = check_provider(
+        InMemory, spuff.InstanceRequest("", "here", "small"), "m-none", config=config, settling=5
+    )
     print(report)
     report.assert_passed()
 

@@ -19,7 +19,7 @@ impl Progress {
         &self.0.operation
     }
 
-    /// The id of the instance, snapshot or action that it is about; empty while there is none.
+    /// The id of the instance, snapshot or action concerned; empty while there is none.
     #[getter]
     fn id(&self) -> &str {
         &self.0.id

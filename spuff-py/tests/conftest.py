@@ -61,7 +61,9 @@ def face(request: pytest.FixtureRequest) -> Iterator[Face]:
         answer = work()
         return loop.run_until_complete(cast(Coroutine[Any, Any, Any], answer))
 
-    yield Face("asyncio", lambda provider: cast(spuff.Provider, OverAsyncio(provider.aio, loop)), run)
+    yield Face(
+        "asyncio", lambda provider: cast(spuff.Provider, OverAsyncio(provider.aio, loop)), run
+    )
     loop.close()
 
 

@@ -1,4 +1,6 @@
-"""Providers written in Python, over clouds that are dictionaries: one with plain methods, one with `async def`."""
+"""Providers written in Python, over clouds that are dictionaries: one with plain methods, one with
+`async def`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ class Memory:
         self.snapshots: dict[str, spuff.Snapshot] = {}
 
     def create(self, request: spuff.InstanceRequest) -> spuff.Instance:
-        for field, value in (("name", request.name), ("region", request.region), ("size", request.size)):
+        for field, value in (
+            ("name", request.name),
+            ("region", request.region),
+            ("size", request.size),
+        ):
             if not value:
                 raise spuff.InvalidConfigError("must not be empty", field=field)
         if request.region != "east":

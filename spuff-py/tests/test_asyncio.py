@@ -90,7 +90,9 @@ def test_the_loop_goes_on_while_a_verb_waits(stuck: spuff.AsyncProvider) -> None
     assert asyncio.run(main()) > 100
 
 
-def test_a_block_that_is_cancelled_ends_its_machine(cloud: Cloud, stuck: spuff.AsyncProvider) -> None:
+def test_a_block_that_is_cancelled_ends_its_machine(
+    cloud: Cloud, stuck: spuff.AsyncProvider
+) -> None:
     async def use(begun: asyncio.Event, name: str) -> None:
         async with stuck.instance(HETZNER.request(name)):
             begun.set()
@@ -118,7 +120,9 @@ def test_a_block_that_is_cancelled_ends_its_machine(cloud: Cloud, stuck: spuff.A
     assert cloud.request_count("hetzner", "create_instance") == 2
 
 
-def test_a_loop_that_ends_in_the_middle_disturbs_nothing(cloud: Cloud, stuck: spuff.AsyncProvider) -> None:
+def test_a_loop_that_ends_in_the_middle_disturbs_nothing(
+    cloud: Cloud, stuck: spuff.AsyncProvider
+) -> None:
     async def main() -> str:
         machine = await stuck.create_instance(HETZNER.request())
         waiting = asyncio.ensure_future(stuck.wait_ready(machine.id))
@@ -127,7 +131,8 @@ def test_a_loop_that_ends_in_the_middle_disturbs_nothing(cloud: Cloud, stuck: sp
         return machine.id
 
     machine = asyncio.run(main())
-    # A look that is on its way is finished, and takes a request for the machines and one for the actions.
+    # A look that is on its way is finished, and takes a request for the machines and one for the
+    # actions.
     before = cloud.request_count("hetzner")
     time.sleep(0.3)
     assert cloud.request_count("hetzner") <= before + 2

@@ -1,4 +1,6 @@
-"""Every snippet of the guide runs, against simulated clouds; those of local.md where tests/docker/with has started an engine."""
+"""Every snippet of the guide runs, against simulated clouds; those of local.md where
+tests/docker/with has started an engine.
+"""
 
 from __future__ import annotations
 

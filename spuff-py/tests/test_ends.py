@@ -14,7 +14,9 @@ import pytest
 from spuff.simulator import Cloud
 
 
-def ended(program: str, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def ended(
+    program: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end, which comes soon."""
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
@@ -26,7 +28,9 @@ def ended(program: str, *arguments: str, env: Mapping[str, str] | None = None) -
     )
 
 
-def started(program: str, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def started(
+    program: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", "-c", program, *arguments],
         env={**os.environ, **(env or {})},
@@ -37,7 +41,9 @@ def started(program: str, *arguments: str, env: Mapping[str, str] | None = None)
 
 
 def complaints(ran: subprocess.CompletedProcess[str]) -> list[str]:
-    """What a program has said beside that it waits: on a busy computer anything may take the two seconds."""
+    """What a program has said beside that it waits: on a busy computer anything may take the two
+    seconds.
+    """
     return [line for line in ran.stderr.splitlines() if not line.startswith("spuff: waiting for ")]
 
 
@@ -134,7 +140,16 @@ print("late")
 
 
 @pytest.mark.parametrize(
-    "verb", ["get_instance", "async", "create_instance", "destroy_instance", "list_instances", "get_ssh_keys", "wait_ready"]
+    "verb",
+    [
+        "get_instance",
+        "async",
+        "create_instance",
+        "destroy_instance",
+        "list_instances",
+        "get_ssh_keys",
+        "wait_ready",
+    ],
 )
 def test_python_ends_while_a_method_of_a_provider_goes_on(verb: str) -> None:
     ran = ended(METHODS, verb)
@@ -142,7 +157,9 @@ def test_python_ends_while_a_method_of_a_provider_goes_on(verb: str) -> None:
 
 
 @pytest.mark.parametrize("callback", ["on_progress", "factory"])
-def test_python_ends_while_a_callback_of_a_daemon_thread_goes_on(cloud: Cloud, callback: str) -> None:
+def test_python_ends_while_a_callback_of_a_daemon_thread_goes_on(
+    cloud: Cloud, callback: str
+) -> None:
     ran = ended(CALLBACKS, callback, env=cloud.environment())
     assert (ran.returncode, ran.stdout) == (0, "late\n"), ran.stderr
     if callback == "factory":
@@ -167,7 +184,8 @@ def handler(*_):
     watch.close()
 
 signal.signal(signal.SIGTERM, handler)
-timer = threading.Timer(0.5, watch.close if sys.argv[1] == "thread" else lambda: os.kill(os.getpid(), signal.SIGTERM))
+kill = lambda: os.kill(os.getpid(), signal.SIGTERM)
+timer = threading.Timer(0.5, watch.close if sys.argv[1] == "thread" else kill)
 timer.start()
 try:
     for seen in watch:
@@ -186,7 +204,10 @@ def test_a_watch_is_closed_while_it_is_looped_over(cloud: Cloud, by: str) -> Non
     cloud.inject("stuck_creating", provider="hetzner", route="create_instance")
     ran = ended(HANDLER, by, env=cloud.environment())
     lines = ran.stdout.splitlines()
-    assert (ran.returncode, lines[-2:]) == (0, ["closed: wait_ready True", "closed still"]), (ran.stdout, ran.stderr)
+    assert (ran.returncode, lines[-2:]) == (0, ["closed: wait_ready True", "closed still"]), (
+        ran.stdout,
+        ran.stderr,
+    )
     assert (by == "next") == any("already being iterated" in line for line in lines)
 
 
@@ -254,7 +275,8 @@ def test_what_is_waited_for_at_exit_is_told_and_a_second_interrupt_leaves_it(clo
     assert program.stdout.readline() == "interrupted\n"
     began = time.monotonic()
     told = program.stderr.readline()
-    # The promise is two seconds. What is asserted is that it came before the reply, on a computer that does other things too.
+    # The promise is two seconds. What is asserted is that it came before the reply, on a computer
+    # that does other things too.
     assert time.monotonic() - began < 10
     assert "spuff: waiting for create_instance of web-1 at hetzner" in told
     assert "Ctrl-C stops the wait" in told

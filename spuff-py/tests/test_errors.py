@@ -134,7 +134,11 @@ def test_what_a_cloud_has_said_is_in_the_fields(cloud: Cloud, face: Face) -> Non
 
 
 def test_an_error_after_the_machine_exists_says_which(cloud: Cloud, face: Face) -> None:
-    provider = face.over(cloud.connect("hetzner", timeouts=spuff.ProviderTimeouts(instance_ready=0.3, poll_interval=0.04)))
+    provider = face.over(
+        cloud.connect(
+            "hetzner", timeouts=spuff.ProviderTimeouts(instance_ready=0.3, poll_interval=0.04)
+        )
+    )
     cloud.inject("stuck_creating", provider="hetzner", route="create_instance")
     with pytest.raises(spuff.TimeoutError) as kept:
         provider.create_and_wait(HETZNER.request("kept"), on_failure="keep")
@@ -145,9 +149,16 @@ def test_an_error_after_the_machine_exists_says_which(cloud: Cloud, face: Face) 
     assert (ended.value.instance_exists, ended.value.cleanup) == (False, None)
     assert {left.name for left in cloud.leaks()} == {"kept"}
 
-    cloud.inject("server_error", status=500, committed=False, provider="hetzner", route="destroy_instance")
+    cloud.inject(
+        "server_error", status=500, committed=False, provider="hetzner", route="destroy_instance"
+    )
     quick = face.over(
-        cloud.connect("hetzner", timeouts=spuff.ProviderTimeouts(instance_ready=0.3, http_request=0.3, action_complete=0.5))
+        cloud.connect(
+            "hetzner",
+            timeouts=spuff.ProviderTimeouts(
+                instance_ready=0.3, http_request=0.3, action_complete=0.5
+            ),
+        )
     )
     with pytest.raises(spuff.TimeoutError) as stays:
         quick.create_and_wait(HETZNER.request("stays"))
@@ -215,7 +226,9 @@ def test_calls_at_once_that_fail_alike_each_get_their_own_error(kind: str) -> No
 def test_each_of_many_gets_its_own_error(kind: str) -> None:
     ids = [f"m-{number}" for number in range(50)]
     outcomes = failing(named(kind)).destroy_instances(ids)
-    assert [outcome.request_id for outcome in outcomes if outcome] == [f"request of {id}" for id in ids]
+    assert [outcome.request_id for outcome in outcomes if outcome] == [
+        f"request of {id}" for id in ids
+    ]
 
 
 def test_builtin_exceptions_that_are_alike_are_each_the_cause_of_its_own() -> None:
@@ -227,7 +240,8 @@ def test_builtin_exceptions_that_are_alike_are_each_the_cause_of_its_own() -> No
     provider = failing(make)
     for number in range(3):
         with pytest.raises(
-            spuff.OtherError, match=r"KeyError: 'the same' \(test_errors.py, line \d+, in get_instance\)"
+            spuff.OtherError,
+            match=r"KeyError: 'the same' \(test_errors.py, line \d+, in get_instance\)",
         ) as error:
             provider.get_instance(f"m-{number}")
         assert vars(error.value.__cause__)["id"] == f"m-{number}"

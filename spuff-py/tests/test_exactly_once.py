@@ -1,4 +1,6 @@
-"""What becomes of a machine when the reply to its create is lost, late or spoilt: one machine each time, and it is known."""
+"""What becomes of a machine when the reply to its create is lost, late or spoilt: one machine each
+time, and it is known.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,14 @@ from spuff.simulator import Cloud
 FAULTS: list[tuple[str, str, dict[str, Any]]] = [
     ("reply lost", "reply_lost", {}),
     ("reply late", "slow", {"millis": 2500}),
-    *[(f"{status}, carried out", "server_error", {"status": status, "committed": True}) for status in (500, 502, 503, 504)],
-    *[(f"{status}, not carried out", "server_error", {"status": status, "committed": False}) for status in (500, 502, 503, 504)],
+    *[
+        (f"{status}, carried out", "server_error", {"status": status, "committed": True})
+        for status in (500, 502, 503, 504)
+    ],
+    *[
+        (f"{status}, not carried out", "server_error", {"status": status, "committed": False})
+        for status in (500, 502, 503, 504)
+    ],
     ("truncated body", "truncated", {}),
     ("HTML body", "html", {"status": 200}),
     ("oversized body", "oversized", {"bytes": 40 << 20}),
@@ -24,10 +32,16 @@ FAULTS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "fields"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
-def test_one_machine_and_it_is_known(place: Place, face: Face, fault: str, fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("fault", "fields"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS]
+)
+def test_one_machine_and_it_is_known(
+    place: Place, face: Face, fault: str, fields: dict[str, Any]
+) -> None:
     with Cloud(speed=50) as cloud:
-        struck = cloud.inject(fault, provider=place.name, route="create_instance", times=1, **fields)
+        struck = cloud.inject(
+            fault, provider=place.name, route="create_instance", times=1, **fields
+        )
         timeouts = spuff.ProviderTimeouts(http_request=2, poll_interval=0.04)
         provider = face.over(cloud.connect(place.name, timeouts=timeouts))
         try:
@@ -69,7 +83,9 @@ def test_what_was_found_by_its_key_is_told_and_left(place: Place, face: Face) ->
 
         cloud.inject("quota_reached", provider=place.name, route="create_instance", times=1)
         one_more = place.request("web-2", idempotency_key="web-2")
-        outcomes = face.over(other).create_instances([serving, one_more], on_failure="destroy_all", wait_ready=True)
+        outcomes = face.over(other).create_instances(
+            [serving, one_more], on_failure="destroy_all", wait_ready=True
+        )
         assert isinstance(outcomes[1], spuff.QuotaExceededError)
         with other.instance(serving) as machine:
             assert (machine.id, machine.adopted, machine.is_ready) == (first.id, True, True)
@@ -94,7 +110,9 @@ def test_a_provider_of_ones_own_tells_what_it_has_found() -> None:
     registry = spuff.ProviderRegistry()
     registry.register("attic", Attic)
     attic = registry.connect("attic", "token")
-    assert attic.create_instance("web-1", region="east", size="small", idempotency_key="order-7").adopted
+    assert attic.create_instance(
+        "web-1", region="east", size="small", idempotency_key="order-7"
+    ).adopted
     for is_there in (True, False):
         with pytest.raises(spuff.CapacityError) as failed:
             attic.create_and_wait("web-1", region="east", size="small", idempotency_key="order-7")

@@ -1,4 +1,6 @@
-"""Many machines as one call: an outcome for each, what is seen on the way, and what is left when one fails."""
+"""Many machines as one call: an outcome for each, what is seen on the way, and what is left when
+one fails.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ def requests(place: Place, count: int) -> list[spuff.InstanceRequest]:
 
 def apart(place: Place, count: int) -> list[spuff.InstanceRequest]:
     """Requests that are not alike, each of which is a create of its own on every cloud."""
-    return [request.replace(labels={"number": str(number)}) for number, request in enumerate(requests(place, count))]
+    return [
+        request.replace(labels={"number": str(number)})
+        for number, request in enumerate(requests(place, count))
+    ]
 
 
 def errors(outcomes: list[spuff.Instance | spuff.SpuffError]) -> list[str | None]:
@@ -37,7 +42,11 @@ def made(outcomes: list[spuff.Instance | spuff.SpuffError]) -> list[spuff.Instan
 
 
 def within(
-    face: Face, provider: spuff.Provider, use: Callable[[list[spuff.Instance]], None], *given: Any, **options: Any
+    face: Face,
+    provider: spuff.Provider,
+    use: Callable[[list[spuff.Instance]], None],
+    *given: Any,
+    **options: Any,
 ) -> None:
     """Uses a fleet in a block of the face."""
 
@@ -55,7 +64,9 @@ def within(
     face.run(blocking if face.name == "blocking" else in_asyncio)
 
 
-def looped(face: Face, provider: spuff.Provider, watch: Callable[[Any], Any]) -> tuple[list[spuff.Progress], Any]:
+def looped(
+    face: Face, provider: spuff.Provider, watch: Callable[[Any], Any]
+) -> tuple[list[spuff.Progress], Any]:
     """What a loop sees, and the outcome afterwards."""
 
     def blocking() -> tuple[list[spuff.Progress], Any]:
@@ -69,13 +80,19 @@ def looped(face: Face, provider: spuff.Provider, watch: Callable[[Any], Any]) ->
 
         return main()
 
-    answer: tuple[list[spuff.Progress], Any] = face.run(blocking if face.name == "blocking" else in_asyncio)
+    answer: tuple[list[spuff.Progress], Any] = face.run(
+        blocking if face.name == "blocking" else in_asyncio
+    )
     return answer
 
 
-def test_each_has_its_outcome_in_order_and_tells_how_far_it_is(cloud: Cloud, place: Place, provider: spuff.Provider) -> None:
+def test_each_has_its_outcome_in_order_and_tells_how_far_it_is(
+    cloud: Cloud, place: Place, provider: spuff.Provider
+) -> None:
     seen: list[spuff.Progress] = []
-    outcomes = provider.create_instances(requests(place, 6), concurrency=3, wait_ready=True, on_progress=seen.append)
+    outcomes = provider.create_instances(
+        requests(place, 6), concurrency=3, wait_ready=True, on_progress=seen.append
+    )
     machines = made(outcomes)
     assert [machine.name for machine in machines] == [f"web-{number}" for number in range(6)]
     assert all(machine.is_ready for machine in machines)
@@ -94,47 +111,84 @@ def test_each_has_its_outcome_in_order_and_tells_how_far_it_is(cloud: Cloud, pla
     ids = [machine.id for machine in machines]
     assert provider.wait_ready_many(reversed(ids)) == machines[::-1]
     ended: list[spuff.Progress] = []
-    assert provider.destroy_instances((id for id in ids), concurrency=2, on_progress=ended.append) == [None] * 6
-    assert sorted((one.index or 0, one.id, one.phase) for one in ended) == [(n, id, "destroyed") for n, id in enumerate(ids)]
+    assert (
+        provider.destroy_instances((id for id in ids), concurrency=2, on_progress=ended.append)
+        == [None] * 6
+    )
+    assert sorted((one.index or 0, one.id, one.phase) for one in ended) == [
+        (n, id, "destroyed") for n, id in enumerate(ids)
+    ]
     assert provider.destroy_instances(ids) == [None] * 6
     cloud.assert_no_leaks()
 
 
 def test_names_share_their_fields(cloud: Cloud, hetzner: spuff.Provider, face: Face) -> None:
     provider = face.over(hetzner)
-    outcomes = provider.create_instances({"a": 1, "b": 2}, region="fsn1", size="cx22", labels={"env": "test"})
-    assert [(machine.name, machine.labels["env"]) for machine in made(outcomes)] == [("a", "test"), ("b", "test")]
-    assert provider.create_instances([]) == provider.wait_ready_many([]) == provider.destroy_instances([]) == []
+    outcomes = provider.create_instances(
+        {"a": 1, "b": 2}, region="fsn1", size="cx22", labels={"env": "test"}
+    )
+    assert [(machine.name, machine.labels["env"]) for machine in made(outcomes)] == [
+        ("a", "test"),
+        ("b", "test"),
+    ]
+    assert (
+        provider.create_instances([])
+        == provider.wait_ready_many([])
+        == provider.destroy_instances([])
+        == []
+    )
     provider.destroy_instances([machine.id for machine in made(outcomes)])
     cloud.assert_no_leaks()
 
 
 @pytest.mark.parametrize("on_failure", ["keep", "destroy_failed", "destroy_all"])
-def test_one_that_is_not_made(cloud: Cloud, place: Place, provider: spuff.Provider, on_failure: Any) -> None:
+def test_one_that_is_not_made(
+    cloud: Cloud, place: Place, provider: spuff.Provider, on_failure: Any
+) -> None:
     cloud.inject("quota_reached", provider=place.name, route="create_instance", skip=2, times=1)
     seen: list[spuff.Progress] = []
-    outcomes = provider.create_instances(apart(place, 5), concurrency=1, on_failure=on_failure, on_progress=seen.append)
+    outcomes = provider.create_instances(
+        apart(place, 5), concurrency=1, on_failure=on_failure, on_progress=seen.append
+    )
     failed = outcomes[2]
     assert isinstance(failed, spuff.QuotaExceededError)
     assert (failed.provider, failed.instance_id) == (place.name, None)
     assert next((one.index, one.id) for one in seen if one.phase == "failed") == (2, "")
     if on_failure == "destroy_all":
-        assert errors(outcomes) == ["cancelled", "cancelled", "quota_exceeded", "cancelled", "cancelled"]
-        assert [getattr(one, "instance_exists", None) for one in outcomes] == [False, False, None, None, None]
+        assert errors(outcomes) == [
+            "cancelled",
+            "cancelled",
+            "quota_exceeded",
+            "cancelled",
+            "cancelled",
+        ]
+        assert [getattr(one, "instance_exists", None) for one in outcomes] == [
+            False,
+            False,
+            None,
+            None,
+            None,
+        ]
         assert cloud.request_count(place.name, "create_instance") == 3
     else:
         assert errors(outcomes) == [None, None, "quota_exceeded", None, None]
-        assert sorted(left.id for left in cloud.leaks() if left.kind == "instance") == sorted(one.id for one in made(outcomes))
+        assert sorted(left.id for left in cloud.leaks() if left.kind == "instance") == sorted(
+            one.id for one in made(outcomes)
+        )
         provider.destroy_instances([machine.id for machine in made(outcomes)])
     cloud.assert_no_leaks()
 
 
 @pytest.mark.parametrize("on_failure", ["keep", "destroy_failed", "destroy_all"])
-def test_one_that_does_not_become_ready(cloud: Cloud, place: Place, face: Face, on_failure: Any) -> None:
+def test_one_that_does_not_become_ready(
+    cloud: Cloud, place: Place, face: Face, on_failure: Any
+) -> None:
     cloud.inject("stuck_creating", provider=place.name, route="create_instance", skip=1, times=1)
     timeouts = spuff.ProviderTimeouts(poll_interval=0.02, instance_ready=2)
     provider = face.over(cloud.connect(place.name, timeouts=timeouts))
-    outcomes = provider.create_instances(apart(place, 4), concurrency=1, on_failure=on_failure, wait_ready=True)
+    outcomes = provider.create_instances(
+        apart(place, 4), concurrency=1, on_failure=on_failure, wait_ready=True
+    )
     failed = outcomes[1]
     assert isinstance(failed, spuff.TimeoutError)
     assert failed.instance_id
@@ -143,7 +197,9 @@ def test_one_that_does_not_become_ready(cloud: Cloud, place: Place, face: Face, 
         assert errors(outcomes) == ["cancelled", "timeout", "cancelled", "cancelled"]
     else:
         assert errors(outcomes) == [None, "timeout", None, None]
-        left = [machine.id for machine in made(outcomes)] + [failed.instance_id] * (on_failure == "keep")
+        left = [machine.id for machine in made(outcomes)] + [failed.instance_id] * (
+            on_failure == "keep"
+        )
         assert sorted(one.id for one in cloud.leaks() if one.kind == "instance") == sorted(left)
         provider.destroy_instances(left)
     cloud.assert_no_leaks()
@@ -167,8 +223,12 @@ def test_waits_and_destroys_that_fail_name_their_machine(cloud: Cloud, face: Fac
     cloud.assert_no_leaks()
 
 
-def test_a_loop_sees_it_and_has_the_outcomes_afterwards(cloud: Cloud, hetzner: spuff.Provider, face: Face) -> None:
-    seen, outcomes = looped(face, hetzner, lambda one: one.watch_create_instances(requests(HETZNER, 3), wait_ready=True))
+def test_a_loop_sees_it_and_has_the_outcomes_afterwards(
+    cloud: Cloud, hetzner: spuff.Provider, face: Face
+) -> None:
+    seen, outcomes = looped(
+        face, hetzner, lambda one: one.watch_create_instances(requests(HETZNER, 3), wait_ready=True)
+    )
     machines = made(outcomes)
     assert [machine.name for machine in machines] == ["web-0", "web-1", "web-2"]
     assert {one.index for one in seen if one.phase == "ready"} == {0, 1, 2}
@@ -188,8 +248,13 @@ def test_a_loop_sees_it_and_has_the_outcomes_afterwards(cloud: Cloud, hetzner: s
     hetzner.destroy_instances(ids)
 
 
-def test_a_block_around_a_loop_ends_the_fleet_when_it_is_left(cloud: Cloud, hetzner: spuff.Provider) -> None:
-    with pytest.raises(ZeroDivisionError), hetzner.watch_create_instances(requests(HETZNER, 40), concurrency=2) as watch:
+def test_a_block_around_a_loop_ends_the_fleet_when_it_is_left(
+    cloud: Cloud, hetzner: spuff.Provider
+) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        hetzner.watch_create_instances(requests(HETZNER, 40), concurrency=2) as watch,
+    ):
         for seen in watch:
             assert seen.phase == "accepted"
             raise ZeroDivisionError
@@ -209,7 +274,9 @@ def test_a_block_around_a_loop_ends_the_fleet_when_it_is_left(cloud: Cloud, hetz
 def test_the_same_in_asyncio(cloud: Cloud, hetzner: spuff.Provider) -> None:
     async def main() -> None:
         with pytest.raises(ZeroDivisionError):
-            async with hetzner.aio.watch_create_instances(requests(HETZNER, 40), concurrency=2) as watch:
+            async with hetzner.aio.watch_create_instances(
+                requests(HETZNER, 40), concurrency=2
+            ) as watch:
                 async for seen in watch:
                     assert seen.phase == "accepted"
                     raise ZeroDivisionError
@@ -236,7 +303,9 @@ def test_a_loop_that_nobody_holds_ends(cloud: Cloud, hetzner: spuff.Provider) ->
 
 def test_a_timeout_raises_and_leaves_nothing(cloud: Cloud, face: Face) -> None:
     cloud.inject("stuck_creating", provider="hetzner", route="create_instance")
-    provider = face.over(cloud.connect("hetzner", timeouts=spuff.ProviderTimeouts(poll_interval=0.02)))
+    provider = face.over(
+        cloud.connect("hetzner", timeouts=spuff.ProviderTimeouts(poll_interval=0.02))
+    )
     with pytest.raises(spuff.TimeoutError) as late:
         provider.create_instances(requests(HETZNER, 5), wait_ready=True, timeout=0.5)
     assert late.value.operation is not None
@@ -250,7 +319,12 @@ def test_what_asyncio_cancels_leaves_nothing(cloud: Cloud, hetzner: spuff.Provid
     async def main() -> None:
         cloud.inject("slow", millis=300, provider="hetzner", route="create_instance")
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(hetzner.aio.create_instances(requests(HETZNER, 20), concurrency=4, on_failure="keep"), 0.5)
+            await asyncio.wait_for(
+                hetzner.aio.create_instances(
+                    requests(HETZNER, 20), concurrency=4, on_failure="keep"
+                ),
+                0.5,
+            )
         await spuff.aio.settled()
         cloud.assert_no_leaks()
         assert 4 <= cloud.request_count("hetzner", "create_instance") < 20
@@ -281,7 +355,13 @@ def test_a_block_has_all_machines_and_ends_them(cloud: Cloud, place: Place, face
 def test_a_block_does_not_begin_with_less_than_all(cloud: Cloud, place: Place, face: Face) -> None:
     cloud.inject("capacity_out", provider=place.name, route="create_instance", skip=1, times=1)
     with pytest.raises(spuff.CapacityError) as short:
-        within(face, cloud.connect(place.name), lambda _: pytest.fail("one is missing"), apart(place, 3), concurrency=1)
+        within(
+            face,
+            cloud.connect(place.name),
+            lambda _: pytest.fail("one is missing"),
+            apart(place, 3),
+            concurrency=1,
+        )
     outcomes = short.value.outcomes
     assert errors(outcomes) == ["cancelled", "capacity", "cancelled"]
     assert outcomes[1] is short.value
@@ -304,7 +384,8 @@ def test_a_block_whose_machines_cannot_be_ended_tells_which(cloud: Cloud, face: 
     assert [getattr(one, "instance_id", None) for one in stay.value.outcomes] == left
     assert stay.value.instance_exists
     cloud.clear_faults()
-    # With patience: what the block could not end is tried again in the background, and may be gone before it was ever listed.
+    # With patience: what the block could not end is tried again in the background, and may be gone
+    # before it was ever listed.
     assert cloud.connect("hetzner").destroy_instances(left) == [None, None]
     cloud.assert_no_leaks()
 
@@ -323,7 +404,9 @@ def test_a_provider_written_in_python_has_fleets(face: Face, fake: Any) -> None:
     registry = spuff.ProviderRegistry()
     registry.register("fake", fake)
     provider = face.over(registry.connect("fake", "token"))
-    given = [spuff.InstanceRequest(f"box-{n}", "west" if n == 3 else "east", "small") for n in range(40)]
+    given = [
+        spuff.InstanceRequest(f"box-{n}", "west" if n == 3 else "east", "small") for n in range(40)
+    ]
     outcomes = provider.create_instances(given, wait_ready=True)
     assert [n for n, kind in enumerate(errors(outcomes)) if kind] == [3]
     refused = outcomes[3]
@@ -353,7 +436,9 @@ def test_errors_that_name_no_machine_are_given_the_one_that_was_asked_about(face
         assert [getattr(error, "instance_id", None) for error in outcomes] == ["a", "b"]
 
 
-def test_what_cannot_be_used_is_told_before_anything_is_sent(cloud: Cloud, hetzner: spuff.Provider, face: Face) -> None:
+def test_what_cannot_be_used_is_told_before_anything_is_sent(
+    cloud: Cloud, hetzner: spuff.Provider, face: Face
+) -> None:
     provider: Any = face.over(hetzner)
     machine = spuff.Instance("7")
     refused: list[tuple[Callable[[], Any], type[Exception], str]] = [
@@ -362,7 +447,11 @@ def test_what_cannot_be_used_is_told_before_anything_is_sent(cloud: Cloud, hetzn
             TypeError,
             "requests must be a list or another iterable.*give a list of one",
         ),
-        (lambda: provider.create_instances(HETZNER.request()), TypeError, "requests must be a list"),
+        (
+            lambda: provider.create_instances(HETZNER.request()),
+            TypeError,
+            "requests must be a list",
+        ),
         (
             lambda: provider.create_instances(["a", 7]),
             TypeError,
@@ -373,8 +462,16 @@ def test_what_cannot_be_used_is_told_before_anything_is_sent(cloud: Cloud, hetzn
             ValueError,
             'on_failure must be "keep", "destroy_failed" or',
         ),
-        (lambda: provider.create_instances(["a"], concurrency=0), ValueError, "concurrency must be at least 1, not 0"),
-        (lambda: provider.destroy_instances(["a"], concurrency=-2), ValueError, "concurrency must be at least 1, not -2"),
+        (
+            lambda: provider.create_instances(["a"], concurrency=0),
+            ValueError,
+            "concurrency must be at least 1, not 0",
+        ),
+        (
+            lambda: provider.destroy_instances(["a"], concurrency=-2),
+            ValueError,
+            "concurrency must be at least 1, not -2",
+        ),
         (lambda: provider.destroy_instances("1234"), TypeError, "ids must be a list"),
         (
             lambda: provider.destroy_instances([machine]),
@@ -383,7 +480,11 @@ def test_what_cannot_be_used_is_told_before_anything_is_sent(cloud: Cloud, hetzn
         ),
         (lambda: provider.wait_ready_many(7), TypeError, "ids must be a list"),
         (lambda: provider.watch(7), TypeError, "ids must be a list"),
-        (lambda: provider.watch_create_instances([], on_failure="no"), ValueError, "on_failure must be"),
+        (
+            lambda: provider.watch_create_instances([], on_failure="no"),
+            ValueError,
+            "on_failure must be",
+        ),
         (lambda: provider.fleet([], concurrency=0), ValueError, "concurrency must be at least 1"),
     ]
     for call, error, words in refused:

@@ -17,7 +17,9 @@ from spuff.simulator import Cloud
 
 
 class Interrupter:
-    """Presses Ctrl-C a little later, when something has come true, and measures how long it takes to be noticed."""
+    """Presses Ctrl-C a little later, when something has come true, and measures how long it takes
+    to be noticed.
+    """
 
     def __init__(self, after: float = 0.3, when: Callable[[], bool] = lambda: True) -> None:
         self.pressed = 0.0
@@ -39,7 +41,9 @@ def stuck(cloud: Cloud) -> spuff.Provider:
     return cloud.connect("hetzner", timeouts=spuff.ProviderTimeouts(poll_interval=0.02))
 
 
-def test_a_wait_is_interrupted_within_a_tenth_of_a_second(cloud: Cloud, stuck: spuff.Provider, record_property: Any) -> None:
+def test_a_wait_is_interrupted_within_a_tenth_of_a_second(
+    cloud: Cloud, stuck: spuff.Provider, record_property: Any
+) -> None:
     machine = stuck.create_instance(HETZNER.request())
     latencies = []
     for _ in range(5):
@@ -54,7 +58,8 @@ def test_a_wait_is_interrupted_within_a_tenth_of_a_second(cloud: Cloud, stuck: s
         assert quiet(cloud)
     record_property("latencies", latencies)
     print("surfaced after", ", ".join(f"{latency * 1000:.0f} ms" for latency in latencies))
-    # The promise is 100 ms. What is asserted is that nobody waited for the machine, on a computer that does other things too.
+    # The promise is 100 ms. What is asserted is that nobody waited for the machine, on a computer
+    # that does other things too.
     assert max(latencies) < 1
     stuck.destroy_instance(machine.id)
 
@@ -129,7 +134,12 @@ def test_a_callback_of_a_fleet_that_raises_ends_it(cloud: Cloud, hetzner: spuff.
         raise ZeroDivisionError(seen.phase)
 
     with pytest.raises(ZeroDivisionError, match="accepted"):
-        hetzner.create_instances([f"web-{number}" for number in range(20)], region="fsn1", size="cx22", on_progress=refuse)
+        hetzner.create_instances(
+            [f"web-{number}" for number in range(20)],
+            region="fsn1",
+            size="cx22",
+            on_progress=refuse,
+        )
     spuff.settled()
     cloud.assert_no_leaks()
 
@@ -144,7 +154,9 @@ def test_a_watch_can_be_interrupted(cloud: Cloud, stuck: spuff.Provider) -> None
     stuck.destroy_instance(machine.id)
 
 
-def test_a_handler_may_call_verbs_and_let_the_wait_go_on(cloud: Cloud, hetzner: spuff.Provider) -> None:
+def test_a_handler_may_call_verbs_and_let_the_wait_go_on(
+    cloud: Cloud, hetzner: spuff.Provider
+) -> None:
     machine = hetzner.create_instance(HETZNER.request())
     cloud.inject("slow", millis=700, provider="hetzner", route="get_instance", times=1)
     seen: list[int] = []

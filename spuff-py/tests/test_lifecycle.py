@@ -58,8 +58,16 @@ def test_a_create_takes_a_request_with_changes_or_keywords(cloud: Cloud, face: F
     request = HETZNER.request("one", labels={"a": "1"})
     assert provider.create_instance(request).name == "one"
     assert provider.create_instance(request, name="two").name == "two"
-    assert provider.create_instance("three", region="fsn1", size="cx22", image="debian:12").name == "three"
-    assert provider.create_instance(name="four", region="fsn1", size="cx22", image=spuff.ImageSpec.debian("12")).name == "four"
+    assert (
+        provider.create_instance("three", region="fsn1", size="cx22", image="debian:12").name
+        == "three"
+    )
+    assert (
+        provider.create_instance(
+            name="four", region="fsn1", size="cx22", image=spuff.ImageSpec.debian("12")
+        ).name
+        == "four"
+    )
     cloud.advance(60)
     assert {machine.name: machine.labels.get("a") for machine in provider.list_instances()} == {
         "one": "1",
@@ -71,7 +79,9 @@ def test_a_create_takes_a_request_with_changes_or_keywords(cloud: Cloud, face: F
     assert len(sent) == 4
 
 
-def test_the_same_key_is_the_same_machine(provider: spuff.Provider, place: Place, cloud: Cloud) -> None:
+def test_the_same_key_is_the_same_machine(
+    provider: spuff.Provider, place: Place, cloud: Cloud
+) -> None:
     request = place.request(idempotency_key="order-7")
     made = provider.create_instance(request)
     cloud.advance(60)
@@ -103,13 +113,20 @@ def test_leases(cloud: Cloud, face: Face) -> None:
     assert renewed - owned.expires_at > timedelta(minutes=50)
 
     [planned] = provider.reap(owner="ci-7", dry_run=True)
-    assert (planned.id, planned.kind, planned.ended, planned.error) == (ours.id, "instance", False, None)
+    assert (planned.id, planned.kind, planned.ended, planned.error) == (
+        ours.id,
+        "instance",
+        False,
+        None,
+    )
     assert provider.reap(owner="ci-7", expired=True) == []
     [reaped] = provider.reap(owner="ci-7")
     assert (reaped.id, reaped.ended, reaped.owner, reaped.name) == (ours.id, True, "ci-7", "ours")
     assert "gone" in str(reaped)
     assert [machine.name for machine in cloud.instances()] == ["theirs"]
-    with pytest.raises(spuff.InvalidConfigError, match="no filter: set `expired`, `older_than` or `owner`"):
+    with pytest.raises(
+        spuff.InvalidConfigError, match="no filter: set `expired`, `older_than` or `owner`"
+    ):
         provider.reap()
 
 
@@ -146,4 +163,7 @@ def test_iteration_over_the_machines(cloud: Cloud, hetzner: spuff.Provider, face
 
 def test_the_faces_share_one_provider(hetzner: spuff.Provider) -> None:
     assert (hetzner.aio.name, hetzner.aio.blocking.name) == ("hetzner", "hetzner")
-    assert (repr(hetzner), repr(hetzner.aio)) == ("<spuff.Provider hetzner>", "<spuff.AsyncProvider hetzner>")
+    assert (repr(hetzner), repr(hetzner.aio)) == (
+        "<spuff.Provider hetzner>",
+        "<spuff.AsyncProvider hetzner>",
+    )

@@ -12,11 +12,16 @@ import spuff
 from spuff.simulator import Cloud
 
 
-def test_events_come_at_the_level_of_the_logger(cloud: Cloud, hetzner: spuff.Provider, caplog: pytest.LogCaptureFixture) -> None:
+def test_events_come_at_the_level_of_the_logger(
+    cloud: Cloud, hetzner: spuff.Provider, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG, "spuff"):
         hetzner.list_instances()
     assert {record.name for record in caplog.records} == {"spuff"}
-    assert any("list_instances" in record.message or "servers" in record.message for record in caplog.records)
+    assert any(
+        "list_instances" in record.message or "servers" in record.message
+        for record in caplog.records
+    )
     assert {record.levelno for record in caplog.records} <= {5, logging.DEBUG, logging.INFO}
 
     caplog.clear()
@@ -45,7 +50,9 @@ assert with_cloud.connect("hetzner").list_instances() == []
 with_cloud.close()
 print("logging" in sys.modules, "asyncio" in sys.modules, "typing" in sys.modules)
 """
-    ran = subprocess.run([sys.executable, "-S", "-c", PATHS + code], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", PATHS + code], capture_output=True, text=True, check=False
+    )
     assert ran.stdout == "False False False\n", ran.stderr
 
 

@@ -68,7 +68,9 @@ NOON = datetime(2030, 7, 1, 12, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize(
-    "zone", [timezone.utc, ZoneInfo("UTC"), timezone(timedelta(hours=1)), ZoneInfo("Europe/Berlin")], ids=repr
+    "zone",
+    [timezone.utc, ZoneInfo("UTC"), timezone(timedelta(hours=1)), ZoneInfo("Europe/Berlin")],
+    ids=repr,
 )
 def test_a_time_may_be_in_any_zone(zone: Any) -> None:
     given = NOON.astimezone(zone)

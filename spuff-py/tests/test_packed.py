@@ -14,7 +14,11 @@ BY_NAME = re.compile(r'guard::import(?:ed)?\([^"]*"([\w.]+)"|py\.import\("([\w.]
 
 
 def test_what_only_the_compiled_part_imports_is_seen(tmp_path: Path) -> None:
-    named = {first or second for source in SOURCES.glob("*.rs") for first, second in BY_NAME.findall(source.read_text())}
+    named = {
+        first or second
+        for source in SOURCES.glob("*.rs")
+        for first, second in BY_NAME.findall(source.read_text())
+    }
     assert {"spuff._asyncio", "spuff._tables", "spuff.errors", "logging", "decimal"} <= named
     program = tmp_path / "program.py"
     program.write_text("import spuff\n")

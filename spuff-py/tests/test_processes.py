@@ -37,7 +37,9 @@ def in_child(work: Callable[[], bool]) -> bool:
 
 def test_a_forked_child_works_and_its_parent_goes_on(cloud: Cloud, hetzner: spuff.Provider) -> None:
     assert life(hetzner, "parent")
-    assert in_child(lambda: life(hetzner, "child") and in_child(lambda: life(hetzner, "grandchild")))
+    assert in_child(
+        lambda: life(hetzner, "child") and in_child(lambda: life(hetzner, "grandchild"))
+    )
     assert life(hetzner, "parent-2")
     assert cloud.request_count("hetzner", "create_instance") == 4
     cloud.assert_no_leaks()
@@ -56,7 +58,8 @@ def test_a_fork_while_another_thread_waits(cloud: Cloud, hetzner: spuff.Provider
     waiting = threading.Thread(target=wait)
     waiting.start()
     for number in range(5):
-        assert in_child(lambda number=number: life(hetzner, f"child-{number}"))  # type: ignore[misc]
+        name = f"child-{number}"
+        assert in_child(lambda name=name: life(hetzner, name))  # type: ignore[misc]
     waiting.join()
     assert ended == ["in time"]
     hetzner.destroy_instance(stuck.id)
@@ -99,7 +102,10 @@ def test_multiprocessing(cloud: Cloud, method: str) -> None:
     assert connect_and_live(dict(cloud.environment()), "here")
     with multiprocessing.get_context(method).Pool(2) as pool:
         names = [f"{method}-{number}" for number in range(4)]
-        assert pool.starmap(connect_and_live, [(cloud.environment(), name) for name in names]) == [True] * 4
+        assert (
+            pool.starmap(connect_and_live, [(cloud.environment(), name) for name in names])
+            == [True] * 4
+        )
     cloud.assert_no_leaks()
 
 
@@ -140,7 +146,9 @@ interpreters.run_string(other, code)
 
 
 def test_a_second_interpreter_is_refused() -> None:
-    ran = subprocess.run([sys.executable, "-c", SUBINTERPRETER], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", SUBINTERPRETER], capture_output=True, text=True, check=False
+    )
     assert ran.stdout.startswith("refused: "), (ran.stdout, ran.stderr)
 
 
@@ -155,7 +163,13 @@ provider.create_instance("web-1", region="fsn1", size="cx22")
 def test_an_interrupted_program_does_not_end_before_its_machine(cloud: Cloud) -> None:
     cloud.inject("slow", millis=1000, provider="hetzner", route="create_instance", times=1)
     environment = {**os.environ, **cloud.environment()}
-    ran = subprocess.run([sys.executable, "-c", AT_EXIT], env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", AT_EXIT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "KeyboardInterrupt" in ran.stderr
     assert cloud.request_count("hetzner", "create_instance") == 1
     cloud.assert_no_leaks()
@@ -164,7 +178,8 @@ def test_an_interrupted_program_does_not_end_before_its_machine(cloud: Cloud) ->
 HELD_AT_EXIT = """
 import spuff
 names = [f"web-{number}" for number in range(60)]
-held = spuff.connect("hetzner").watch_create_instances(names, region="fsn1", size="cx22", concurrency=2)
+hetzner = spuff.connect("hetzner")
+held = hetzner.watch_create_instances(names, region="fsn1", size="cx22", concurrency=2)
 print(next(held).phase, flush=True)
 raise SystemExit("on purpose")
 """
@@ -173,7 +188,13 @@ raise SystemExit("on purpose")
 def test_a_program_that_ends_in_the_middle_of_a_fleet_leaves_nothing(cloud: Cloud) -> None:
     cloud.inject("slow", millis=100, provider="hetzner", route="create_instance")
     environment = {**os.environ, **cloud.environment()}
-    ran = subprocess.run([sys.executable, "-c", HELD_AT_EXIT], env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", HELD_AT_EXIT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (ran.stdout, ran.stderr) == ("accepted\n", "on purpose\n")
     cloud.assert_no_leaks()
     assert 1 <= cloud.request_count("hetzner", "create_instance") < 60

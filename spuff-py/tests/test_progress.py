@@ -14,7 +14,9 @@ from conftest import HETZNER, Face
 from spuff.simulator import Cloud
 
 
-def test_a_callback_sees_what_the_wait_sees(cloud: Cloud, hetzner: spuff.Provider, face: Face) -> None:
+def test_a_callback_sees_what_the_wait_sees(
+    cloud: Cloud, hetzner: spuff.Provider, face: Face
+) -> None:
     provider = face.over(hetzner)
     seen: list[spuff.Progress] = []
     machine = provider.create_and_wait(HETZNER.request(owner="ci"), on_progress=seen.append)
@@ -35,7 +37,9 @@ def test_a_callback_sees_what_the_wait_sees(cloud: Cloud, hetzner: spuff.Provide
 def test_a_callback_may_call_the_provider(hetzner: spuff.Provider) -> None:
     machine = hetzner.create_instance(HETZNER.request())
     listed: list[int] = []
-    hetzner.wait_ready(machine.id, on_progress=lambda _: listed.append(len(hetzner.list_instances())))
+    hetzner.wait_ready(
+        machine.id, on_progress=lambda _: listed.append(len(hetzner.list_instances()))
+    )
     assert listed
     assert set(listed) == {1}
 
@@ -65,13 +69,16 @@ def test_a_watch_that_nobody_holds_ends(cloud: Cloud, hetzner: spuff.Provider) -
     stuck = hetzner.create_instance(HETZNER.request())
     for _ in hetzner.watch(stuck.id):
         break
-    # A look that is on its way is finished, and takes a request for the machines and one for the actions.
+    # A look that is on its way is finished, and takes a request for the machines and one for the
+    # actions.
     before = cloud.request_count("hetzner")
     threading.Event().wait(0.4)
     assert cloud.request_count("hetzner") <= before + 2
 
 
-def test_a_callback_of_asyncio_ends_its_verb_by_raising_and_knows_its_context(cloud: Cloud, hetzner: spuff.Provider) -> None:
+def test_a_callback_of_asyncio_ends_its_verb_by_raising_and_knows_its_context(
+    cloud: Cloud, hetzner: spuff.Provider
+) -> None:
     whose: contextvars.ContextVar[str] = contextvars.ContextVar("whose", default="nobody")
     seen: list[str] = []
     unhandled: list[object] = []
@@ -81,7 +88,9 @@ def test_a_callback_of_asyncio_ends_its_verb_by_raising_and_knows_its_context(cl
         raise ZeroDivisionError(progress.state)
 
     async def main() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: unhandled.append(context)
+        )
         whose.set("ours")
         with pytest.raises(ZeroDivisionError, match="accepted"):
             await hetzner.aio.create_and_wait("web-1", "fsn1", "cx22", on_progress=refuse)
@@ -92,7 +101,9 @@ def test_a_callback_of_asyncio_ends_its_verb_by_raising_and_knows_its_context(cl
     cloud.assert_no_leaks()
 
 
-def test_a_loop_of_asyncio_that_is_left_goes_on_and_has_its_outcome(cloud: Cloud, hetzner: spuff.Provider) -> None:
+def test_a_loop_of_asyncio_that_is_left_goes_on_and_has_its_outcome(
+    cloud: Cloud, hetzner: spuff.Provider
+) -> None:
     async def main() -> None:
         machine = await hetzner.aio.create_instance("web-1", "fsn1", "cx22")
         watch = hetzner.aio.watch(machine.id)

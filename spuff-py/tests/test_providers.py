@@ -1,4 +1,6 @@
-"""Providers written in Python: from both faces, through the same registry, with their own exceptions."""
+"""Providers written in Python: from both faces, through the same registry, with their own
+exceptions.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def test_the_verbs(factory: ProviderFactory, face: Face) -> None:
 
 @pytest.mark.parametrize("factory", [FakeProvider, AsyncFakeProvider])
 def test_the_contract(factory: ProviderFactory) -> None:
-    timeouts = spuff.ProviderTimeouts(instance_ready=20, action_complete=20, poll_interval=0.02, http_request=10)
+    timeouts = spuff.ProviderTimeouts(
+        instance_ready=20, action_complete=20, poll_interval=0.02, http_request=10
+    )
     report = check_provider(
         factory,
         REQUEST,
@@ -69,7 +73,9 @@ def test_the_contract(factory: ProviderFactory) -> None:
     )
     report.assert_passed()
     assert (len(report.outcomes), report.failed) == (len(checks()), [])
-    assert sum(outcome.verdict == "passed" for outcome in report.outcomes) >= (20 if factory is FakeProvider else 15)
+    assert sum(outcome.verdict == "passed" for outcome in report.outcomes) >= (
+        20 if factory is FakeProvider else 15
+    )
     assert "0 failed" in str(report)
     assert MEMORY.machines == {}
 
@@ -81,9 +87,13 @@ def test_a_broken_provider_is_told_what_is_wrong() -> None:
                 raise spuff.NotFoundError(resource_type="instance", resource_id=id)
             super().destroy_instance(id)
 
-    timeouts = spuff.ProviderTimeouts(instance_ready=10, action_complete=10, poll_interval=0.02, http_request=5)
+    timeouts = spuff.ProviderTimeouts(
+        instance_ready=10, action_complete=10, poll_interval=0.02, http_request=5
+    )
     config = spuff.ProviderConfig(timeouts=timeouts)
-    report = check_provider(Broken, REQUEST, "m-none", config=config, settling=5, check="destroy_is_idempotent")
+    report = check_provider(
+        Broken, REQUEST, "m-none", config=config, settling=5, check="destroy_is_idempotent"
+    )
     assert not report.is_passed
     [failed] = report.failed
     assert failed.failure is not None
@@ -154,18 +164,41 @@ def test_a_factory_is_given_the_configuration(face: Face) -> None:
         return FakeProvider(config)
 
     timeouts = spuff.ProviderTimeouts(poll_interval=1)
-    connect(factory, face, endpoint="https://example.org", region="east", timeouts=timeouts, colour="red", level=3, left_out=None)
+    connect(
+        factory,
+        face,
+        endpoint="https://example.org",
+        region="east",
+        timeouts=timeouts,
+        colour="red",
+        level=3,
+        left_out=None,
+    )
     [config] = given
-    assert (config.token, config.endpoint, config.region) == ("token", "https://example.org", "east")
-    assert (config.timeouts, config.options, config.ca_file) == (timeouts, {"colour": "red", "level": "3"}, None)
+    assert (config.token, config.endpoint, config.region) == (
+        "token",
+        "https://example.org",
+        "east",
+    )
+    assert (config.timeouts, config.options, config.ca_file) == (
+        timeouts,
+        {"colour": "red", "level": "3"},
+        None,
+    )
 
 
 def test_the_decorator() -> None:
-    @spuff.provider("drawer", summary="machines in a drawer", token_required=False, max_user_data=100)
+    @spuff.provider(
+        "drawer", summary="machines in a drawer", token_required=False, max_user_data=100
+    )
     class Drawer(FakeProvider): ...
 
     described = spuff.ProviderRegistry.with_defaults().describe("drawer")
-    assert (described.summary, described.max_user_data, described.snapshots) == ("machines in a drawer", 100, True)
+    assert (described.summary, described.max_user_data, described.snapshots) == (
+        "machines in a drawer",
+        100,
+        True,
+    )
     assert described.options[0].env == ["DRAWER_TOKEN"]
     assert not described.options[0].required
     assert spuff.connect("drawer").name == "drawer"
@@ -239,7 +272,9 @@ def test_a_provider_may_use_another(cloud: Any) -> None:
     registry.register("outer", Outer)
     inner.create_instance("web-1", region="fsn1", size="cx22")
     cloud.advance(60)
-    assert [machine.name for machine in registry.connect("outer", "token").list_instances()] == ["web-1"]
+    assert [machine.name for machine in registry.connect("outer", "token").list_instances()] == [
+        "web-1"
+    ]
 
 
 def test_a_thousand_providers_come_and_go() -> None:
@@ -302,7 +337,9 @@ def test_a_report_speaks_python_and_tells_where_an_exception_came_from() -> None
         def destroy_instance(self, id: str, /) -> None:
             del MEMORY.machines[id]
 
-    report = check_provider(Forgets, spuff.InstanceRequest("", "east", "small"), "m-none", check="destroy_is_idempotent")
+    report = check_provider(
+        Forgets, spuff.InstanceRequest("", "east", "small"), "m-none", check="destroy_is_idempotent"
+    )
     [outcome] = report.failed
     assert outcome.failure is not None
     assert "KeyError: " in outcome.failure.seen

@@ -37,7 +37,12 @@ def test_an_unknown_name_lists_those_that_would_work() -> None:
 
 def test_a_description() -> None:
     described = spuff.ProviderRegistry.with_defaults().describe("hcloud")
-    assert (described.name, described.snapshots, described.ssh_keys, described.labels) == ("hetzner", True, True, True)
+    assert (described.name, described.snapshots, described.ssh_keys, described.labels) == (
+        "hetzner",
+        True,
+        True,
+        True,
+    )
     assert described.max_user_data == 32768
     options = {option.name: option for option in described.options}
     assert options["token"].secret
@@ -67,18 +72,27 @@ def test_an_engine_takes_no_token() -> None:
     ]
     assert options["endpoint"].env == ["DOCKER_HOST"]
     assert not any(option.required or option.secret for option in described.options)
-    assert (described.name, described.snapshots, described.ssh_keys, described.labels) == ("docker", True, False, True)
+    assert (described.name, described.snapshots, described.ssh_keys, described.labels) == (
+        "docker",
+        True,
+        False,
+        True,
+    )
     with pytest.raises(spuff.InvalidConfigError) as refused:
         spuff.connect("docker", "token")
     assert refused.value.field == "token"
 
 
 def test_the_contracts_way(cloud: Cloud) -> None:
-    provider = spuff.ProviderRegistry.with_defaults().create_by_name("do", "token", spuff.ProviderTimeouts())
+    provider = spuff.ProviderRegistry.with_defaults().create_by_name(
+        "do", "token", spuff.ProviderTimeouts()
+    )
     assert (provider.name, provider.aio.name) == ("digitalocean", "digitalocean")
 
 
-def test_what_is_left_out_comes_from_the_environment(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_left_out_comes_from_the_environment(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in cloud.environment().items():
         monkeypatch.setenv(name, value)
     for name in ("digitalocean", "hetzner", "aws"):
@@ -95,7 +109,16 @@ def test_what_is_left_out_comes_from_the_environment(cloud: Cloud, monkeypatch: 
 def test_a_whole_configuration(cloud: Cloud) -> None:
     config = cloud.config("hetzner")
     timeouts = spuff.ProviderTimeouts(poll_interval=0.04)
-    provider = spuff.connect("hetzner", config.token, config.endpoint, "fsn1", timeouts, owner="ci", ttl=3600, **config.options)
+    provider = spuff.connect(
+        "hetzner",
+        config.token,
+        config.endpoint,
+        "fsn1",
+        timeouts,
+        owner="ci",
+        ttl=3600,
+        **config.options,
+    )
     machine = provider.create_and_wait("web-1", size="cx22")
     assert (machine.region, machine.owner) == ("fsn1", "ci")
     assert machine.expires_at is not None
@@ -106,7 +129,12 @@ def test_a_whole_configuration(cloud: Cloud) -> None:
 
 
 def test_providers_and_configurations_are_not_pickled(cloud: Cloud) -> None:
-    for secret in (cloud.connect("hetzner"), cloud.connect("hetzner").aio, cloud.config("hetzner"), cloud):
+    for secret in (
+        cloud.connect("hetzner"),
+        cloud.connect("hetzner").aio,
+        cloud.config("hetzner"),
+        cloud,
+    ):
         with pytest.raises(TypeError, match="pickle"):
             pickle.dumps(secret)
 
@@ -151,6 +179,10 @@ def test_installed_packages_offer_providers(tmp_path: Path) -> None:
     (info / "entry_points.txt").write_text("[spuff.providers]\nnimbus = nimbus_spuff:Nimbus\n")
     path = os.pathsep.join([str(tmp_path), *(entry for entry in sys.path if entry)])
     asked = subprocess.run(
-        [sys.executable, "-c", ASK], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", ASK],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (asked.returncode, asked.stdout) == (0, "cirrus\n"), asked.stderr

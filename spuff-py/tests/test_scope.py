@@ -46,7 +46,9 @@ def test_the_machine_is_ready_and_ends(cloud: Cloud, hetzner: spuff.Provider, fa
     assert [one.operation for one in seen][:2] == ["create_instance", "wait_ready"]
 
 
-def test_it_ends_also_when_the_block_raises(cloud: Cloud, hetzner: spuff.Provider, face: Face) -> None:
+def test_it_ends_also_when_the_block_raises(
+    cloud: Cloud, hetzner: spuff.Provider, face: Face
+) -> None:
     def use(machine: spuff.Instance) -> None:
         raise ZeroDivisionError(machine.id)
 
@@ -56,7 +58,9 @@ def test_it_ends_also_when_the_block_raises(cloud: Cloud, hetzner: spuff.Provide
     assert cloud.request_count("hetzner", "create_instance") == 1
 
 
-def test_one_that_does_not_become_ready_ends_too(cloud: Cloud, hetzner: spuff.Provider, face: Face) -> None:
+def test_one_that_does_not_become_ready_ends_too(
+    cloud: Cloud, hetzner: spuff.Provider, face: Face
+) -> None:
     cloud.inject("stuck_creating", provider="hetzner", route="create_instance")
     with pytest.raises(spuff.TimeoutError):
         within(face, hetzner, lambda _: pytest.fail("it is not ready"), timeout=0.3)
@@ -64,7 +68,9 @@ def test_one_that_does_not_become_ready_ends_too(cloud: Cloud, hetzner: spuff.Pr
     cloud.assert_no_leaks()
 
 
-def test_one_that_cannot_be_ended_is_told_of(cloud: Cloud, face: Face, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_cannot_be_ended_is_told_of(
+    cloud: Cloud, face: Face, caplog: pytest.LogCaptureFixture
+) -> None:
     timeouts = spuff.ProviderTimeouts(poll_interval=0.04, action_complete=0.4)
     provider = cloud.connect("hetzner", timeouts=timeouts)
 
@@ -87,10 +93,15 @@ def test_one_that_cannot_be_ended_is_told_of(cloud: Cloud, face: Face, caplog: p
     with caplog.at_level(logging.WARNING, "spuff"), pytest.raises(ZeroDivisionError):
         within(face, provider, lock_and_raise)
     [machine] = cloud.leaks()
-    assert any(machine.id in record.message and "costs money" in record.message for record in caplog.records)
+    assert any(
+        machine.id in record.message and "costs money" in record.message
+        for record in caplog.records
+    )
 
 
-def test_a_block_that_its_own_callback_holds_is_collected(hetzner: spuff.Provider, face: Face) -> None:
+def test_a_block_that_its_own_callback_holds_is_collected(
+    hetzner: spuff.Provider, face: Face
+) -> None:
     class Bar:
         scope: object = None
 

@@ -27,7 +27,9 @@ FAULTS: list[tuple[str, dict[str, object]]] = [
 @pytest.mark.parametrize(("fault", "fields"), FAULTS, ids=[fault for fault, _ in FAULTS])
 def test_a_token_is_in_no_error(face: Face, fault: str, fields: dict[str, object]) -> None:
     with Cloud(speed=50, tokens=[CANARY]) as cloud:
-        timeouts = spuff.ProviderTimeouts(instance_ready=0.5, action_complete=0.5, http_request=0.3, poll_interval=0.04)
+        timeouts = spuff.ProviderTimeouts(
+            instance_ready=0.5, action_complete=0.5, http_request=0.3, poll_interval=0.04
+        )
         provider = face.over(cloud.connect("hetzner", timeouts=timeouts))
         assert provider.list_instances() == []
         cloud.inject(fault, provider="hetzner", **fields)
@@ -50,7 +52,9 @@ def test_a_token_is_in_no_repr() -> None:
     assert config.token == CANARY
     assert CANARY not in repr(config) + str(config)
     provider = spuff.connect("hetzner", CANARY)
-    assert CANARY not in repr(provider) + repr(provider.aio) + repr(spuff.ProviderRegistry.with_defaults())
+    assert CANARY not in repr(provider) + repr(provider.aio) + repr(
+        spuff.ProviderRegistry.with_defaults()
+    )
     request = spuff.InstanceRequest("web-1", user_data=CANARY)
     assert CANARY not in repr(request) + str(request)
 

@@ -50,7 +50,9 @@ def test_a_block_of_a_provider_waits_for_its_own_creates_alone(cloud: Cloud, fac
     assert [one.name for one in cloud.leaks()] == ["web-2"]
 
 
-def test_settled_does_not_wait_for_creates_whose_callers_do(cloud: Cloud, hetzner: spuff.Provider) -> None:
+def test_settled_does_not_wait_for_creates_whose_callers_do(
+    cloud: Cloud, hetzner: spuff.Provider
+) -> None:
     cloud.inject("slow", millis=3000, provider="hetzner", route="create_instance", times=1)
     creating = threading.Thread(target=lambda: hetzner.create_instance("web-1", **FIELDS))
     creating.start()

@@ -1,7 +1,8 @@
-"""Every verb of the contract is declared on every surface of every language, as the contract has it.
+"""Every verb of the contract is declared on every surface of every language, as the contract has
+it.
 
-The trait is read from `spuff-core`, and from it follows what each surface must say. A verb with a type that has no row below
-fails here: add the row, and the verb to each surface that is named.
+The trait is read from `spuff-core`, and from it follows what each surface must say. A verb with a
+type that has no row below fails here: add the row, and the verb to each surface that is named.
 """
 
 from __future__ import annotations
@@ -44,19 +45,29 @@ class Result:
 
 
 ARGUMENTS = {
-    "&InstanceRequest": Argument("const struct spuff_request *{}", "InstanceRequest", "InstanceRequest"),
+    "&InstanceRequest": Argument(
+        "const struct spuff_request *{}", "InstanceRequest", "InstanceRequest"
+    ),
     "&str": Argument("const char *{}", "string", "str"),
     "&HashMap<String, String>": Argument(
-        "const char *const *keys, const char *const *values, size_t count", "map[string]string", "dict[str, str]"
+        "const char *const *keys, const char *const *values, size_t count",
+        "map[string]string",
+        "dict[str, str]",
     ),
 }
 RESULTS = {
     "()": Result("done", "error", "None", "None"),
     "ProviderInstance": Result("instance", "(Instance, error)", "Instance", "Instance"),
-    "Option<ProviderInstance>": Result("instance", "(*Instance, error)", "Instance | None", "Instance | None"),
-    "Vec<ProviderInstance>": Result("instances", "([]Instance, error)", "Instances", "Iterable[Instance]"),
+    "Option<ProviderInstance>": Result(
+        "instance", "(*Instance, error)", "Instance | None", "Instance | None"
+    ),
+    "Vec<ProviderInstance>": Result(
+        "instances", "([]Instance, error)", "Instances", "Iterable[Instance]"
+    ),
     "Snapshot": Result("snapshot", "(Snapshot, error)", "Snapshot", "Snapshot"),
-    "Option<Snapshot>": Result("snapshot", "(*Snapshot, error)", "Snapshot | None", "Snapshot | None"),
+    "Option<Snapshot>": Result(
+        "snapshot", "(*Snapshot, error)", "Snapshot | None", "Snapshot | None"
+    ),
     "Vec<Snapshot>": Result("snapshots", "([]Snapshot, error)", "Snapshots", "Iterable[Snapshot]"),
     "Vec<(Snapshot, HashMap<String, String>)>": Result(
         "snapshots",
@@ -85,7 +96,8 @@ class Verb:
     def c(self, first: str, last: list[str]) -> str:
         """Its parameters in C, in parentheses."""
         own = [ARGUMENTS[kind].c.format(name) for name, kind in self.arguments]
-        return f"({', '.join([first, *own, 'const struct spuff_cancel *cancel', *last, 'struct spuff_error **error'])})"
+        cancel, error = "const struct spuff_cancel *cancel", "struct spuff_error **error"
+        return f"({', '.join([first, *own, cancel, *last, error])})"
 
     def go(self, options: str = "") -> str:
         """Its declaration in Go. Neighbours of one type name it once."""
@@ -103,7 +115,9 @@ class Verb:
 
 def camel(name: str) -> str:
     """A name in Go."""
-    return "".join({"ssh": "SSH", "id": "ID"}.get(word, word.capitalize()) for word in name.split("_"))
+    return "".join(
+        {"ssh": "SSH", "id": "ID"}.get(word, word.capitalize()) for word in name.split("_")
+    )
 
 
 def text(path: str) -> str:
@@ -114,13 +128,23 @@ def text(path: str) -> str:
 
 def verbs() -> list[Verb]:
     """The verbs of the trait."""
-    trait = text("spuff-core/src/provider/mod.rs").split("pub trait Provider: ")[1].split("fn supports_snapshots")[0]
-    found = re.findall(r"async fn (\w+)\(&self(?:, ([^)]*))?\) -> ProviderResult<(.+?)>(?:;| \{)", trait)
+    trait = (
+        text("spuff-core/src/provider/mod.rs")
+        .split("pub trait Provider: ")[1]
+        .split("fn supports_snapshots")[0]
+    )
+    found = re.findall(
+        r"async fn (\w+)\(&self(?:, ([^)]*))?\) -> ProviderResult<(.+?)>(?:;| \{)", trait
+    )
     all_of_them = []
     for name, told, result in found:
         split = (argument.split(": ", 1) for argument in re.split(r", (?=\w+: )", told) if argument)
-        all_of_them.append(Verb(name, tuple((word.lstrip("_"), kind) for word, kind in split), result))
-    assert len(all_of_them) == trait.count("async fn "), "a verb is declared in a form that is not known here"
+        all_of_them.append(
+            Verb(name, tuple((word.lstrip("_"), kind) for word, kind in split), result)
+        )
+    assert len(all_of_them) == trait.count("async fn "), (
+        "a verb is declared in a form that is not known here"
+    )
     return [verb for verb in all_of_them if verb.name not in OF_FLEETS]
 
 
@@ -137,10 +161,16 @@ def has_docs(path: str, declaration: str, comment: str) -> bool:
 
 
 def test_the_contract_is_read_whole() -> None:
-    assert {verb.name for verb in VERBS} >= {"create_instance", "list_labelled_snapshots", "hourly_price"}
+    assert {verb.name for verb in VERBS} >= {
+        "create_instance",
+        "list_labelled_snapshots",
+        "hourly_price",
+    }
     for verb in VERBS:
         assert verb.result in RESULTS, f"{verb.name}: add a row for {verb.result}"
-        assert all(kind in ARGUMENTS for _, kind in verb.arguments), f"{verb.name}: add a row for each of {verb.arguments}"
+        assert all(kind in ARGUMENTS for _, kind in verb.arguments), (
+            f"{verb.name}: add a row for each of {verb.arguments}"
+        )
 
 
 @each_verb
@@ -184,16 +214,29 @@ def test_go(verb: Verb) -> None:
 def methods(path: str, classes: str) -> dict[str, ast.FunctionDef]:
     """The methods of the classes of a file whose names match."""
     tree = ast.parse((REPOSITORY / path).read_text())
-    found = [one for one in tree.body if isinstance(one, ast.ClassDef) and re.fullmatch(classes, one.name)]
-    return {method.name: method for one in found for method in one.body if isinstance(method, ast.FunctionDef)}
+    found = [
+        one
+        for one in tree.body
+        if isinstance(one, ast.ClassDef) and re.fullmatch(classes, one.name)
+    ]
+    return {
+        method.name: method
+        for one in found
+        for method in one.body
+        if isinstance(method, ast.FunctionDef)
+    }
 
 
 @each_verb
 @pytest.mark.parametrize(("face", "form"), [("Provider", "{}"), ("AsyncProvider", "_Verb[{}]")])
 def test_python(verb: Verb, face: str, form: str) -> None:
     method = methods("spuff-py/python/spuff/_verbs.pyi", face)[verb.name]
-    assert ast.unparse(method.returns or ast.Constant(None)) == form.format(RESULTS[verb.result].python)
-    told = [(one.arg, ast.unparse(one.annotation)) for one in method.args.args[1:] if one.annotation]
+    assert ast.unparse(method.returns or ast.Constant(None)) == form.format(
+        RESULTS[verb.result].python
+    )
+    told = [
+        (one.arg, ast.unparse(one.annotation)) for one in method.args.args[1:] if one.annotation
+    ]
     if verb.name != "create_instance":
         assert told == [(name, ARGUMENTS[kind].python) for name, kind in verb.arguments]
     observed = ["on_progress"] if verb.name in OBSERVED else []
@@ -206,7 +249,13 @@ def test_python(verb: Verb, face: str, form: str) -> None:
 @pytest.mark.parametrize(("face", "form"), [("Blocking", "{}"), ("Asyncio", "Awaitable[{}]")])
 def test_a_provider_written_in_python(verb: Verb, face: str, form: str) -> None:
     method = methods("spuff-py/python/spuff/protocol.py", rf"(With)?{face}\w+")[verb.name]
-    assert ast.unparse(method.returns or ast.Constant(None)) == form.format(RESULTS[verb.result].given)
-    told = [(one.arg, ast.unparse(one.annotation)) for one in method.args.posonlyargs[1:] if one.annotation]
+    assert ast.unparse(method.returns or ast.Constant(None)) == form.format(
+        RESULTS[verb.result].given
+    )
+    told = [
+        (one.arg, ast.unparse(one.annotation))
+        for one in method.args.posonlyargs[1:]
+        if one.annotation
+    ]
     assert told == [(name, ARGUMENTS[kind].python) for name, kind in verb.arguments]
     assert ast.get_docstring(method)

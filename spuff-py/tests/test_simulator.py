@@ -16,12 +16,19 @@ def test_faults_truth_and_money(cloud: Cloud, hetzner: spuff.Provider) -> None:
     machine = hetzner.create_and_wait(HETZNER.request(labels={"env": "test"}))
     assert cloud.hits(lost) == 1
     [found] = cloud.instances()
-    assert (found.id, found.name, found.kind, found.labels["env"]) == (machine.id, "web-1", "instance", "test")
+    assert (found.id, found.name, found.kind, found.labels["env"]) == (
+        machine.id,
+        "web-1",
+        "instance",
+        "test",
+    )
     assert found.region == "fsn1"
     with pytest.raises(AssertionError, match=f"hetzner instance {machine.id}"):
         cloud.assert_no_leaks()
     struck = [request for request in cloud.requests() if request.fault]
-    assert [(request.route, request.method, request.provider) for request in struck] == [("create_instance", "POST", "hetzner")]
+    assert [(request.route, request.method, request.provider) for request in struck] == [
+        ("create_instance", "POST", "hetzner")
+    ]
     assert struck[0].at <= cloud.now
 
     snapshot = hetzner.create_snapshot(machine.id, "before")
@@ -59,7 +66,13 @@ def test_what_is_wrong_is_refused(cloud: Cloud) -> None:
 
 
 def test_a_manual_clock_and_other_options() -> None:
-    with Cloud(manual=True, quota=1, tokens=["only-this"], seed=7, timings={"hetzner": {"boot": 600, "jitter": 0}}) as cloud:
+    with Cloud(
+        manual=True,
+        quota=1,
+        tokens=["only-this"],
+        seed=7,
+        timings={"hetzner": {"boot": 600, "jitter": 0}},
+    ) as cloud:
         began = cloud.now
         provider = cloud.connect("hetzner", timeouts=spuff.ProviderTimeouts(poll_interval=0.02))
         machine = provider.create_instance(HETZNER.request())
@@ -134,11 +147,20 @@ def test_a_marker_with_a_slip_names_itself_and_the_choices(pytester: pytest.Pyte
         """
     )
     ran = pytester.runpytest_subprocess("-p", "no:cacheprovider")
-    ran.stdout.fnmatch_lines(["*marker spuff_cloud has no option 'qouta'; did you mean quota? It has leaks, *rate_limits*"])
+    ran.stdout.fnmatch_lines(
+        [
+            (
+                "*marker spuff_cloud has no option 'qouta'; "
+                "did you mean quota? It has leaks, *rate_limits*"
+            )
+        ]
+    )
 
 
 def test_a_route_or_fault_with_a_slip_is_told_the_choices(cloud: Cloud) -> None:
-    with pytest.raises(ValueError, match=r"^route \"create_instances\" is not one of .*create_instance"):
+    with pytest.raises(
+        ValueError, match=r"^route \"create_instances\" is not one of .*create_instance"
+    ):
         cloud.inject("reply_lost", provider="hetzner", route="create_instances")
     with pytest.raises(ValueError, match=r"^fault \"replylost\" is not one of .*reply_lost"):
         cloud.inject("replylost", provider="hetzner")

@@ -17,7 +17,12 @@ STUB = ast.parse((REPOSITORY / "spuff-py" / "python" / "spuff" / "_verbs.pyi").r
 @pytest.mark.parametrize("name", ["Provider", "AsyncProvider"])
 def test_both_faces_have_every_verb_and_no_other(name: str) -> None:
     stubs = {one.name: one for one in STUB.body if isinstance(one, ast.ClassDef)}
-    typed = {method.name for base in (name, "Verbs") for method in stubs[base].body if isinstance(method, ast.FunctionDef)}
+    typed = {
+        method.name
+        for base in (name, "Verbs")
+        for method in stubs[base].body
+        if isinstance(method, ast.FunctionDef)
+    }
     there = set(dir(getattr(spuff, name)))
     assert set(VERBS) <= typed
     assert set(VERBS) <= there

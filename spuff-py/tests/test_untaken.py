@@ -1,4 +1,6 @@
-"""What a verb has made is ended when nobody takes its outcome, as when the verb is dropped in the middle."""
+"""What a verb has made is ended when nobody takes its outcome, as when the verb is dropped in the
+middle.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ LEAVES = [closes, raises, interrupts, forgets]
 
 
 @pytest.mark.parametrize("leave", LEAVES)
-def test_a_loop_that_is_left_after_the_last_was_made(cloud: Cloud, hetzner: spuff.Provider, leave: Callable[[Any], None]) -> None:
+def test_a_loop_that_is_left_after_the_last_was_made(
+    cloud: Cloud, hetzner: spuff.Provider, leave: Callable[[Any], None]
+) -> None:
     watch = hetzner.watch_create_instances(NAMES, **FIELDS)
     assert next(iter(watch)).phase == "accepted"
     made(cloud.instances, 3)
@@ -64,7 +68,9 @@ def test_a_loop_that_is_left_after_the_last_was_made(cloud: Cloud, hetzner: spuf
     cloud.assert_no_leaks()
 
 
-def test_what_is_to_be_kept_is_kept_and_a_loop_to_its_end_takes_it(cloud: Cloud, hetzner: spuff.Provider) -> None:
+def test_what_is_to_be_kept_is_kept_and_a_loop_to_its_end_takes_it(
+    cloud: Cloud, hetzner: spuff.Provider
+) -> None:
     with hetzner.watch_create_instances(["kept"], on_cancel="keep", **FIELDS) as watch:
         made(cloud.instances, 1)
     with hetzner.watch_create_instances(NAMES, **FIELDS) as watch:
@@ -77,8 +83,12 @@ def test_what_is_to_be_kept_is_kept_and_a_loop_to_its_end_takes_it(cloud: Cloud,
 
 def test_those_that_have_failed_and_were_left_are_ended_with_the_others(cloud: Cloud) -> None:
     cloud.inject("stuck_creating", provider="hetzner", route="create_instance", skip=1, times=1)
-    hetzner = cloud.connect("hetzner", timeouts=spuff.ProviderTimeouts(poll_interval=0.02, instance_ready=1))
-    with hetzner.watch_create_instances(NAMES, wait_ready=True, on_failure="keep", **FIELDS) as watch:
+    hetzner = cloud.connect(
+        "hetzner", timeouts=spuff.ProviderTimeouts(poll_interval=0.02, instance_ready=1)
+    )
+    with hetzner.watch_create_instances(
+        NAMES, wait_ready=True, on_failure="keep", **FIELDS
+    ) as watch:
         assert sum(1 for _ in zip(watch, range(3), strict=False)) == 3
         time.sleep(2)
     spuff.settled()
@@ -106,13 +116,20 @@ print(len(hetzner.list_instances()))
 def test_what_still_waits_for_its_reader_when_python_ends(cloud: Cloud) -> None:
     environment = {**os.environ, **cloud.environment()}
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert ended.stdout == "3\n"
     cloud.assert_no_leaks()
 
 
-def test_a_child_leaves_what_its_parent_has_not_taken(cloud: Cloud, hetzner: spuff.Provider) -> None:
+def test_a_child_leaves_what_its_parent_has_not_taken(
+    cloud: Cloud, hetzner: spuff.Provider
+) -> None:
     watch = hetzner.watch_create_instances(NAMES, **FIELDS)
     made(cloud.instances, 3)
 
@@ -135,15 +152,23 @@ def press(seen: spuff.Progress) -> None:
 
 
 TOLD: list[Callable[[spuff.Provider, Any], Any]] = [
-    lambda hetzner, told: spuff.place_instance([spuff.Candidate(hetzner, "fsn1", "cx22")], "web-1", on_progress=told),
-    lambda hetzner, told: spuff.place_instances([spuff.Candidate(hetzner, "fsn1", "cx22")], ["web-1"], on_progress=told),
+    lambda hetzner, told: spuff.place_instance(
+        [spuff.Candidate(hetzner, "fsn1", "cx22")], "web-1", on_progress=told
+    ),
+    lambda hetzner, told: spuff.place_instances(
+        [spuff.Candidate(hetzner, "fsn1", "cx22")], ["web-1"], on_progress=told
+    ),
     lambda hetzner, told: hetzner.create_instances(["web-1"], on_progress=told, **FIELDS),
     lambda hetzner, told: hetzner.create_and_wait("web-1", on_progress=told, **FIELDS),
 ]
 
 
-@pytest.mark.parametrize(("listener", "raised"), [(refuse, ZeroDivisionError), (press, KeyboardInterrupt)])
-@pytest.mark.parametrize("verb", TOLD, ids=["place_instance", "place_instances", "create_instances", "create_and_wait"])
+@pytest.mark.parametrize(
+    ("listener", "raised"), [(refuse, ZeroDivisionError), (press, KeyboardInterrupt)]
+)
+@pytest.mark.parametrize(
+    "verb", TOLD, ids=["place_instance", "place_instances", "create_instances", "create_and_wait"]
+)
 def test_a_callback_that_raises_at_the_last_it_hears(
     cloud: Cloud, hetzner: spuff.Provider, verb: Any, listener: Any, raised: type[BaseException]
 ) -> None:
@@ -153,7 +178,9 @@ def test_a_callback_that_raises_at_the_last_it_hears(
     cloud.assert_no_leaks()
 
 
-def test_a_callback_that_raises_at_the_last_of_a_fleet(cloud: Cloud, hetzner: spuff.Provider) -> None:
+def test_a_callback_that_raises_at_the_last_of_a_fleet(
+    cloud: Cloud, hetzner: spuff.Provider
+) -> None:
     def refuse_last(seen: spuff.Progress) -> None:
         if seen.index == 2:
             raise ZeroDivisionError
@@ -179,13 +206,17 @@ AWAITED: dict[str, Verb] = {
     "create_instance": lambda hetzner: hetzner.create_instance("web-1", **FIELDS),
     "create_and_wait": lambda hetzner: hetzner.create_and_wait("web-1", **FIELDS),
     "create_instances": lambda hetzner: hetzner.create_instances(["web-1"], **FIELDS),
-    "place_instance": lambda hetzner: spuff.aio.place_instance([spuff.Candidate(hetzner, "fsn1", "cx22")], "web-1"),
+    "place_instance": lambda hetzner: spuff.aio.place_instance(
+        [spuff.Candidate(hetzner, "fsn1", "cx22")], "web-1"
+    ),
     "watch": lambda hetzner: hetzner.watch_create_instances(["web-1"], **FIELDS).result(),
     "instance": enter,
 }
 
 
-@pytest.mark.parametrize("settled", [False, True], ids=["before the loop hears of it", "before the task goes on"])
+@pytest.mark.parametrize(
+    "settled", [False, True], ids=["before the loop hears of it", "before the task goes on"]
+)
 @pytest.mark.parametrize("verb", AWAITED.values(), ids=AWAITED.keys())
 def test_a_task_that_is_cancelled_when_its_outcome_has_come(
     cloud: Cloud, hetzner: spuff.Provider, verb: Verb, settled: bool

@@ -75,7 +75,10 @@ def test_a_value_is_what_it_holds(value: Any) -> None:
 
 
 def test_a_repr_says_what_one_wants_to_know() -> None:
-    told = "Instance('42', name='web-1', status='active', ip='192.0.2.7', region='east', size='small', adopted=True)"
+    told = (
+        "Instance('42', name='web-1', status='active', "
+        "ip='192.0.2.7', region='east', size='small', adopted=True)"
+    )
     assert repr(VALUES[10]) == told
     assert repr(spuff.ImageSpec("debian:12")) == "ImageSpec.debian('12')"
     assert repr(spuff.InstanceRequest("a'b", user_data="secret")) == (
@@ -105,14 +108,19 @@ def test_an_image_has_a_string_form() -> None:
         image = spuff.ImageSpec(text)
         assert (image.kind, image.value, str(image)) == (kind, value, text)
         assert spuff.InstanceRequest("x", image=text).image == image
-    assert spuff.InstanceRequest("x", image=spuff.Snapshot("9")).image == spuff.ImageSpec.snapshot("9")
+    assert spuff.InstanceRequest("x", image=spuff.Snapshot("9")).image == spuff.ImageSpec.snapshot(
+        "9"
+    )
     with pytest.raises(TypeError, match="image must be"):
         spuff.InstanceRequest("x", image=7)  # type: ignore[arg-type]
 
 
 def test_a_machine_knows_its_lease_and_addresses() -> None:
     machine = VALUES[10]
-    assert (machine.owner, machine.expires_at) == ("ci", datetime.fromtimestamp(1_800_000_000, timezone.utc))
+    assert (machine.owner, machine.expires_at) == (
+        "ci",
+        datetime.fromtimestamp(1_800_000_000, timezone.utc),
+    )
     assert machine.is_ready
     assert machine.is_managed
     assert machine.created_at == WHEN
@@ -120,8 +128,15 @@ def test_a_machine_knows_its_lease_and_addresses() -> None:
     bare = VALUES[9]
     assert (machine.adopted, bare.adopted) == (True, False)
     assert ("adopted" in repr(machine), "adopted" in repr(bare)) == (True, False)
-    assert (bare.ip.is_unspecified, bare.is_ready, bare.is_managed, bare.owner) == (True, False, False, None)
-    public = spuff.Instance("1", addresses=[spuff.Address("10.0.0.7", public=False), spuff.Address("192.0.2.9")])
+    assert (bare.ip.is_unspecified, bare.is_ready, bare.is_managed, bare.owner) == (
+        True,
+        False,
+        False,
+        None,
+    )
+    public = spuff.Instance(
+        "1", addresses=[spuff.Address("10.0.0.7", public=False), spuff.Address("192.0.2.9")]
+    )
     assert str(public.ip) == "192.0.2.9"
     machine.labels["env"] = "changed"
     assert "env" not in machine.labels
@@ -132,7 +147,10 @@ def test_a_machine_knows_its_lease_and_addresses() -> None:
 def test_a_request_can_be_changed_into_another() -> None:
     request = VALUES[12]
     assert request.replace(name="web-2").name == "web-2"
-    assert request.replace(name="web-2", image="debian:13").replace(name="web-1", image="debian:12") == request
+    assert (
+        request.replace(name="web-2", image="debian:13").replace(name="web-1", image="debian:12")
+        == request
+    )
     assert request.__replace__(size="large").size == "large"
     assert (request.ttl, request.on_cancel, request.user_data) == (3600.0, "keep", "#cloud-config")
     with pytest.raises(TypeError):
@@ -150,12 +168,22 @@ def test_a_price_is_exact() -> None:
     ]
     for amount, micros, text in exact:
         price = spuff.Price(amount, "EUR")
-        assert (price.micros, price.currency, price.source, str(price)) == (micros, "EUR", "given", text)
+        assert (price.micros, price.currency, price.source, str(price)) == (
+            micros,
+            "EUR",
+            "given",
+            text,
+        )
         assert price.amount == Decimal(micros) / 1_000_000
         assert price == spuff.Price.from_micros(micros, "EUR") != spuff.Price(amount, "USD")
-    assert repr(spuff.Price("0.0056", "EUR", source="catalogue")) == "Price('0.0056', 'EUR', source='catalogue')"
+    assert (
+        repr(spuff.Price("0.0056", "EUR", source="catalogue"))
+        == "Price('0.0056', 'EUR', source='catalogue')"
+    )
     for amount in ("0.0000001", "1e-3", -1, Decimal("NaN")):
-        with pytest.raises(spuff.InvalidConfigError, match="up to 6 digits after the point") as wrong:
+        with pytest.raises(
+            spuff.InvalidConfigError, match="up to 6 digits after the point"
+        ) as wrong:
             spuff.Price(amount, "EUR")
         assert wrong.value.field == "price"
     with pytest.raises(ValueError, match=r"and a currency: 0\.0056 EUR"):
@@ -169,9 +197,19 @@ def test_a_price_is_exact() -> None:
 
 
 def test_times_are_seconds_or_timedeltas() -> None:
-    timeouts = spuff.ProviderTimeouts(instance_ready=timedelta(minutes=2), poll_interval=0.5, http_request=10)
-    assert (timeouts.instance_ready, timeouts.poll_interval, timeouts.http_request) == (120.0, 0.5, 10.0)
-    assert (timeouts.action_complete, timeouts.ssh_connect, timeouts.cloud_init) == (600.0, 300.0, 600.0)
+    timeouts = spuff.ProviderTimeouts(
+        instance_ready=timedelta(minutes=2), poll_interval=0.5, http_request=10
+    )
+    assert (timeouts.instance_ready, timeouts.poll_interval, timeouts.http_request) == (
+        120.0,
+        0.5,
+        10.0,
+    )
+    assert (timeouts.action_complete, timeouts.ssh_connect, timeouts.cloud_init) == (
+        600.0,
+        300.0,
+        600.0,
+    )
     assert (timeouts.instance_ready_attempts, timeouts.action_complete_attempts) == (240, 1200)
     for wrong in (-1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="must be at least 0"):

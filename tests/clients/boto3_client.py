@@ -1,9 +1,11 @@
-"""boto3, as it is, through a machine's whole life on the simulated EC2.
+r"""boto3, as it is, through a machine's whole life on the simulated EC2.
 
-    cargo run -p spuff-examples --example simulator -- --speed 60 -- python tests/clients/boto3_client.py
+    cargo run -p spuff-examples --example simulator -- --speed 60 -- \
+        python tests/clients/boto3_client.py
 
-The endpoint, the keys and the region come from the environment variables that the simulator sets, which boto3 reads itself.
-Every reply is also held against botocore's own model of it: an element that the model does not know is an error.
+The endpoint, the keys and the region come from the environment variables that the simulator sets,
+which boto3 reads itself. Every reply is also held against botocore's own model of it: an element
+that the model does not know is an error.
 """
 
 import sys
@@ -36,7 +38,10 @@ def refused(code, status, call, **arguments):
     try:
         call(**arguments)
     except ClientError as error:
-        found = (error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"])
+        found = (
+            error.response["Error"]["Code"],
+            error.response["ResponseMetadata"]["HTTPStatusCode"],
+        )
         equal(found, (code, status))
         return error.response
     sys.exit(f"expected {code}, but it was accepted")
@@ -53,7 +58,9 @@ def known(element, shape, path):
             equal((path, item.tag.split("}")[-1]), (path, "item"))
             known(item, shape.member, f"{path}/item")
     elif shape.type_name == "structure":
-        names = {member.serialization.get("name", name): member for name, member in shape.members.items()}
+        names = {
+            member.serialization.get("name", name): member for name, member in shape.members.items()
+        }
         for child in element:
             name = child.tag.split("}")[-1]
             if name not in names:
@@ -86,7 +93,10 @@ def hold_against_the_model(operation_model, response_dict, **_):
 
 
 def tags(kind, **values):
-    return {"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in values.items()]}
+    return {
+        "ResourceType": kind,
+        "Tags": [{"Key": key, "Value": value} for key, value in values.items()],
+    }
 
 
 ec2 = boto3.client("ec2", config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
@@ -98,14 +108,19 @@ regions = [region["RegionName"] for region in ec2.describe_regions()["Regions"]]
 equal(ec2.meta.region_name in regions, True)
 step(f"the account, and {len(regions)} regions")
 
-pages = list(ec2.get_paginator("describe_instance_types").paginate(PaginationConfig={"PageSize": 20}))
+pages = list(
+    ec2.get_paginator("describe_instance_types").paginate(PaginationConfig={"PageSize": 20})
+)
 types = [found["InstanceType"] for page in pages for found in page["InstanceTypes"]]
 equal((len(pages) >= 3, len(types), "t3.micro" in types), (True, len(set(types)), True))
 step(f"{len(types)} types on {len(pages)} pages")
 
 image = ssm.get_parameter(Name=UBUNTU.format("amd64"))["Parameter"]["Value"]
 described = ec2.describe_images(ImageIds=[image])["Images"][0]
-equal((described["OwnerId"], described["Architecture"], described["State"]), ("099720109477", "x86_64", "available"))
+equal(
+    (described["OwnerId"], described["Architecture"], described["State"]),
+    ("099720109477", "x86_64", "available"),
+)
 key = ec2.describe_key_pairs(IncludePublicKey=True)["KeyPairs"][0]["KeyName"]
 step(f"the newest Ubuntu is {image}; a key is called {key}")
 
@@ -121,21 +136,36 @@ shown = ec2.describe_instances(InstanceIds=[first])["Reservations"][0]["Instance
 equal({tag["Key"]: tag["Value"] for tag in shown["Tags"]}, {"Name": "web", "role": "a <b> & ü"})
 step(f"{first} runs at {shown['PublicIpAddress']}")
 
-more = ec2.run_instances(**{**web, "MinCount": 5, "MaxCount": 11}, TagSpecifications=[tags("instance", role="many")])
+more = ec2.run_instances(
+    **{**web, "MinCount": 5, "MaxCount": 11}, TagSpecifications=[tags("instance", role="many")]
+)
 everyone = [first] + [found["InstanceId"] for found in more["Instances"]]
-ec2.get_waiter("instance_running").wait(Filters=[{"Name": "tag:role", "Values": ["many"]}], WaiterConfig=SOON)
+ec2.get_waiter("instance_running").wait(
+    Filters=[{"Name": "tag:role", "Values": ["many"]}], WaiterConfig=SOON
+)
 pages = list(ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5}))
-found = [one["InstanceId"] for page in pages for group in page["Reservations"] for one in group["Instances"]]
+found = [
+    one["InstanceId"]
+    for page in pages
+    for group in page["Reservations"]
+    for one in group["Instances"]
+]
 equal((sorted(found), len(pages)), (sorted(everyone), 3))
-found = ec2.describe_instances(Filters=[{"Name": "tag:role", "Values": ["*<b>*"]}, {"Name": "key-name", "Values": [key]}])
+found = ec2.describe_instances(
+    Filters=[{"Name": "tag:role", "Values": ["*<b>*"]}, {"Name": "key-name", "Values": [key]}]
+)
 equal(len(found["Reservations"]), 1)
 step(f"{len(everyone)} machines on {len(pages)} pages, and one by its tags")
 
-snapshot = ec2.create_image(InstanceId=first, Name="web image", NoReboot=True, TagSpecifications=[tags("image", of="web")])
+snapshot = ec2.create_image(
+    InstanceId=first, Name="web image", NoReboot=True, TagSpecifications=[tags("image", of="web")]
+)
 snapshot = snapshot["ImageId"]
 ec2.get_waiter("image_exists").wait(ImageIds=[snapshot], WaiterConfig=SOON)
 ec2.get_waiter("image_available").wait(ImageIds=[snapshot], WaiterConfig=SOON)
-own = ec2.describe_images(Owners=["self"], Filters=[{"Name": "tag:of", "Values": ["web"]}])["Images"]
+own = ec2.describe_images(Owners=["self"], Filters=[{"Name": "tag:of", "Values": ["web"]}])[
+    "Images"
+]
 copies = [mapping["Ebs"]["SnapshotId"] for mapping in own[0]["BlockDeviceMappings"]]
 ec2.get_waiter("snapshot_completed").wait(SnapshotIds=copies, WaiterConfig=SOON)
 refused("InvalidAMIName.Duplicate", 400, ec2.create_image, InstanceId=first, Name="web image")
@@ -152,17 +182,38 @@ ec2.modify_instance_attribute(InstanceId=restored, InstanceType={"Value": "t3.sm
 ec2.start_instances(InstanceIds=[restored])
 ec2.get_waiter("instance_running").wait(InstanceIds=[restored], WaiterConfig=SOON)
 ec2.reboot_instances(InstanceIds=[restored])
-equal(ec2.describe_instance_attribute(InstanceId=restored, Attribute="instanceType")["InstanceType"]["Value"], "t3.small")
+equal(
+    ec2.describe_instance_attribute(InstanceId=restored, Attribute="instanceType")["InstanceType"][
+        "Value"
+    ],
+    "t3.small",
+)
 ec2.create_tags(Resources=[restored], Tags=[{"Key": "Name", "Value": "renamed"}])
 ec2.delete_tags(Resources=[restored], Tags=[{"Key": "role"}])
-equal([tag["Value"] for tag in ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [restored]}])["Tags"]], ["renamed"])
+equal(
+    [
+        tag["Value"]
+        for tag in ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [restored]}])[
+            "Tags"
+        ]
+    ],
+    ["renamed"],
+)
 step("it was stopped, made larger, started, rebooted and renamed")
 
-missing = refused("InvalidInstanceID.NotFound", 400, ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
+missing = refused(
+    "InvalidInstanceID.NotFound", 400, ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"]
+)
 equal(missing["Error"]["Message"], "The instance ID 'i-0123456789abcdef0' does not exist")
 refused("InvalidAMIID.NotFound", 400, ec2.run_instances, **{**web, "ImageId": "ami-12345678"})
 refused("InvalidParameterValue", 400, ec2.run_instances, **{**web, "InstanceType": "t4g.micro"})
-refused("TagLimitExceeded", 400, ec2.create_tags, Resources=[first], Tags=[{"Key": str(n), "Value": ""} for n in range(50)])
+refused(
+    "TagLimitExceeded",
+    400,
+    ec2.create_tags,
+    Resources=[first],
+    Tags=[{"Key": str(n), "Value": ""} for n in range(50)],
+)
 refused("DryRunOperation", 412, ec2.run_instances, **web, DryRun=True)
 step("what is not there is not found, and what cannot be is refused")
 
@@ -170,10 +221,27 @@ before = len(control("GET", "/resources")["instances"])
 fault("reply_lost", "create_instance", 2)
 lost = ec2.run_instances(**web)
 everyone.append(lost["Instances"][0]["InstanceId"])
-sent = [request for request in control("GET", "/requests")["requests"] if request["route"] == "create_instance"][-3:]
-tokens = {part for request in sent for part in request["body"].split("&") if part.startswith("ClientToken=")}
-equal((attempts(lost), len(tokens), len(control("GET", "/resources")["instances"])), (2, 1, before + 1))
-step("two lost replies of RunInstances: boto3 sends the same ClientToken again, and one machine was made")
+sent = [
+    request
+    for request in control("GET", "/requests")["requests"]
+    if request["route"] == "create_instance"
+][-3:]
+tokens = {
+    part
+    for request in sent
+    for part in request["body"].split("&")
+    if part.startswith("ClientToken=")
+}
+equal(
+    (attempts(lost), len(tokens), len(control("GET", "/resources")["instances"])),
+    (2, 1, before + 1),
+)
+step(
+    (
+        "two lost replies of RunInstances: boto3 sends the "
+        "same ClientToken again, and one machine was made"
+    )
+)
 
 fault({"rate_limited": {"retry_after": None, "headers": True}}, "list_instances", 2)
 equal(attempts(ec2.describe_instances()), 2)
@@ -181,24 +249,44 @@ fault({"rate_limited": {"retry_after": None, "headers": True}}, "list_instances"
 refused("RequestLimitExceeded", 503, ec2.describe_instances)
 control("DELETE", "/faults")
 fault("capacity_out", "create_instance", 9)
-equal(refused("InsufficientInstanceCapacity", 500, ec2.run_instances, **web)["ResponseMetadata"]["RetryAttempts"], 3)
+equal(
+    refused("InsufficientInstanceCapacity", 500, ec2.run_instances, **web)["ResponseMetadata"][
+        "RetryAttempts"
+    ],
+    3,
+)
 control("DELETE", "/faults")
 fault("unauthorized", "ssh_keys")
 refused("AuthFailure", 401, ec2.describe_key_pairs)
-step("throttled it tries again and then gives up; lack of capacity it tries three times again, as any 500")
+step(
+    (
+        "throttled it tries again and then gives up; lack "
+        "of capacity it tries three times again, as any 500"
+    )
+)
 
 fault("action_fails", "create_instance")
 failing = ec2.run_instances(**web)["Instances"][0]["InstanceId"]
-# The last waiter takes "not found" for a failure, unlike that for running machines, and "pending" too.
+# The last waiter takes "not found" for a failure, unlike that for running machines, and "pending"
+# too.
 ec2.get_waiter("instance_exists").wait(InstanceIds=[failing], WaiterConfig=SOON)
-while ec2.describe_instances(InstanceIds=[failing])["Reservations"][0]["Instances"][0]["State"]["Name"] == "pending":
+while (
+    ec2.describe_instances(InstanceIds=[failing])["Reservations"][0]["Instances"][0]["State"][
+        "Name"
+    ]
+    == "pending"
+):
     pass
 ec2.get_waiter("instance_terminated").wait(InstanceIds=[failing], WaiterConfig=SOON)
 gone = ec2.describe_instances(InstanceIds=[failing])["Reservations"][0]["Instances"][0]
 equal(gone["StateReason"]["Code"], "Server.InternalError")
 step("a launch that fails ends terminated, with the reason")
 
-network = ec2.describe_subnets()["Subnets"], ec2.describe_vpcs()["Vpcs"], ec2.describe_security_groups()["SecurityGroups"]
+network = (
+    ec2.describe_subnets()["Subnets"],
+    ec2.describe_vpcs()["Vpcs"],
+    ec2.describe_security_groups()["SecurityGroups"],
+)
 equal([len(found) for found in network], [4, 1, 2])
 ec2.describe_availability_zones()
 ec2.describe_instance_type_offerings(LocationType="availability-zone")
@@ -207,11 +295,15 @@ ec2.describe_addresses()
 ec2.describe_instance_credit_specifications(InstanceIds=[first])
 ec2.get_console_output(InstanceId=first)
 pair = ec2.create_key_pair(KeyName="other", KeyType="ed25519")
-material = ec2.describe_key_pairs(KeyNames=["other"], IncludePublicKey=True)["KeyPairs"][0]["PublicKey"]
+material = ec2.describe_key_pairs(KeyNames=["other"], IncludePublicKey=True)["KeyPairs"][0][
+    "PublicKey"
+]
 equal(ec2.delete_key_pair(KeyPairId=pair["KeyPairId"])["Return"], True)
 ec2.import_key_pair(KeyName="other", PublicKeyMaterial=material.encode())
 ec2.delete_key_pair(KeyName="other")
-disk = ec2.describe_volumes(Filters=[{"Name": "tag:role", "Values": ["disk"]}])["Volumes"][0]["VolumeId"]
+disk = ec2.describe_volumes(Filters=[{"Name": "tag:role", "Values": ["disk"]}])["Volumes"][0][
+    "VolumeId"
+]
 by_hand = ec2.create_snapshot(VolumeId=disk, Description="by hand")["SnapshotId"]
 ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[by_hand], WaiterConfig=SOON)
 ec2.delete_snapshot(SnapshotId=by_hand)
@@ -221,12 +313,20 @@ kept = [{"DeviceName": described["RootDeviceName"], "Ebs": {"DeleteOnTermination
 keeper = ec2.run_instances(**web, BlockDeviceMappings=kept)["Instances"][0]["InstanceId"]
 everyone.append(keeper)
 ec2.get_waiter("instance_running").wait(InstanceIds=[keeper], WaiterConfig=SOON)
-disk = ec2.describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [keeper]}])["Volumes"][0]["VolumeId"]
+disk = ec2.describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [keeper]}])[
+    "Volumes"
+][0]["VolumeId"]
 refused("VolumeInUse", 400, ec2.delete_volume, VolumeId=disk)
 
 ec2.terminate_instances(InstanceIds=everyone)
 ec2.get_waiter("instance_terminated").wait(InstanceIds=everyone, WaiterConfig=SOON)
-refused("IdempotentInstanceTerminated", 400, ec2.run_instances, **web, ClientToken=lost["Instances"][0]["ClientToken"])
+refused(
+    "IdempotentInstanceTerminated",
+    400,
+    ec2.run_instances,
+    **web,
+    ClientToken=lost["Instances"][0]["ClientToken"],
+)
 refused("InvalidSnapshot.InUse", 400, ec2.delete_snapshot, SnapshotId=copies[0])
 ec2.deregister_image(ImageId=snapshot)
 kinds = sorted(leak["kind"] for leak in control("GET", "/leaks"))

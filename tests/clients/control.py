@@ -1,4 +1,6 @@
-"""The simulator's own switches, and the steps that a check prints: what the checks of all Python clients share."""
+"""The simulator's own switches, and the steps that a check prints: what the checks of all Python
+clients share.
+"""
 
 import json
 import os
@@ -26,7 +28,11 @@ def inject(provider, route, fault, times=1):
 def asked(provider, route):
     """How many requests of one kind there were."""
     counts = control("GET", "/requests")["counts"]
-    return sum(count["count"] for count in counts if (count["provider"], count["route"]) == (provider, route))
+    return sum(
+        count["count"]
+        for count in counts
+        if (count["provider"], count["route"]) == (provider, route)
+    )
 
 
 def step(text, holds, seen=None):

@@ -1,6 +1,8 @@
-"""Drives Hetzner's own Python client, unmodified, against the simulator: the whole life of servers and snapshots.
+r"""Drives Hetzner's own Python client, unmodified, against the simulator: the whole life of servers
+and snapshots.
 
-    cargo run -p spuff-examples --example simulator -- --speed 60 -- python tests/clients/hcloud_client.py
+    cargo run -p spuff-examples --example simulator -- --speed 60 -- \
+        python tests/clients/hcloud_client.py
 
 Prints a line for each step, and ends with 1 at the first thing that is wrong.
 """
@@ -70,7 +72,9 @@ def create(name, image="ubuntu-24.04", **options):
     options.setdefault("server_type", ServerType(name="cx23"))
     options.setdefault("location", Location(name="fsn1"))
     options.setdefault("labels", {"made-by": "check"})
-    return client.servers.create(name=name, image=image if isinstance(image, Image) else Image(name=image), **options)
+    return client.servers.create(
+        name=name, image=image if isinstance(image, Image) else Image(name=image), **options
+    )
 
 
 def finish(created):
@@ -88,16 +92,27 @@ def delete(server):
 
 def catalogue():
     locations = client.locations.get_all()
-    check([location.name for location in locations] == ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"], "locations")
+    check(
+        [location.name for location in locations] == ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"],
+        "locations",
+    )
     types = client.server_types.get_all()
     cx23 = client.server_types.get_by_name("cx23")
     check(len(types) > 25 and cx23.cores == 2 and cx23.architecture == "x86", "server types")
-    check(float(cx23.prices[0]["price_hourly"]["net"]) > 0 and cx23.locations[0].available, "prices and locations")
+    check(
+        float(cx23.prices[0]["price_hourly"]["net"]) > 0 and cx23.locations[0].available,
+        "prices and locations",
+    )
     names = {(image.name, image.architecture) for image in client.images.get_all(type=["system"])}
     for name in ["ubuntu-22.04", "ubuntu-24.04", "debian-11", "debian-12", "debian-13"]:
         check({(name, "x86"), (name, "arm")} <= names, name)
-    check(client.images.get_by_name_and_architecture("ubuntu-20.04", "x86") is None, "a deprecated image is shown")
-    hidden = client.images.get_by_name_and_architecture("ubuntu-20.04", "x86", include_deprecated=True)
+    check(
+        client.images.get_by_name_and_architecture("ubuntu-20.04", "x86") is None,
+        "a deprecated image is shown",
+    )
+    hidden = client.images.get_by_name_and_architecture(
+        "ubuntu-20.04", "x86", include_deprecated=True
+    )
     check(hidden.deprecation is not None, "a deprecated image is not found")
     check(client.isos.get_all() == [] and client.volumes.get_all() == [], "what there is none of")
     step(f"catalogue: {len(locations)} locations, {len(types)} server types, {len(names)} images")
@@ -125,7 +140,9 @@ def life():
     check(server.status == "running" and not server.locked, f"ready, but {server.status}")
     check(server.public_net.ipv4.ip and server.public_net.ipv6.ip.endswith("/64"), "addresses")
     check(server.public_net.primary_ipv4.auto_delete, "primary IP")
-    check(server.image.name == "ubuntu-24.04" and server.server_type.name == "cx23", "image and type")
+    check(
+        server.image.name == "ubuntu-24.04" and server.server_type.name == "cx23", "image and type"
+    )
     check(server.created.utcoffset().total_seconds() == 0, "created")
     step(f"created {server.id} at {server.public_net.ipv4.ip}, and waited for it")
 
@@ -144,7 +161,11 @@ def life():
             pass
         server.reload()
         check(server.status == status, f"{action.__name__}: {server.status}")
-    check([action.command for action in server.get_actions(sort=["id"])][:2] == ["create_server", "start_server"], "actions")
+    check(
+        [action.command for action in server.get_actions(sort=["id"])][:2]
+        == ["create_server", "start_server"],
+        "actions",
+    )
     step("renamed, and put through every state of power")
 
     server.change_type(ServerType(name="cx33"), upgrade_disk=False).wait_until_finished()
@@ -170,14 +191,26 @@ def pages():
     before = control("GET", "requests")["requests"][-1]["number"]
     listed = client.servers.get_all(label_selector="group==pages")
     requests_made = control("GET", "requests")["requests"][-1]["number"] - before
-    check([server.name for server in listed] == [f"page-{number}" for number in range(5)], "list over pages")
+    check(
+        [server.name for server in listed] == [f"page-{number}" for number in range(5)],
+        "list over pages",
+    )
     check(requests_made == 3, f"{requests_made} pages")
     check(client.servers.get_all(label_selector="group in (other)") == [], "selector")
-    check(client.servers.get_list(label_selector="group", per_page=4).meta.pagination.total_entries == 5, "total")
+    check(
+        client.servers.get_list(label_selector="group", per_page=4).meta.pagination.total_entries
+        == 5,
+        "total",
+    )
     inject("shifting_pages", "list_instances", times=3)
     shifted = [server.id for server in client.servers.get_all(label_selector="group")]
     check(len(shifted) > len(set(shifted)) == 5, f"pages that shift: {shifted}")
-    step(f"listed 5 servers on {requests_made} pages; when pages shift, the client returns one more than once")
+    step(
+        (
+            f"listed 5 servers on {requests_made} pages; when "
+            "pages shift, the client returns one more than once"
+        )
+    )
     for server in servers:
         while True:
             try:
@@ -189,18 +222,34 @@ def pages():
 
 
 def snapshots(server):
-    snapshot = server.create_image(description="before the change", type="snapshot", labels={"made-by": "check"})
+    snapshot = server.create_image(
+        description="before the change", type="snapshot", labels={"made-by": "check"}
+    )
     check(snapshot.image.status == "creating" and snapshot.image.name is None, "a new snapshot")
     refused(lambda: create("too-early", snapshot.image), "invalid_input")
     snapshot.action.wait_until_finished()
     image = client.images.get_by_id(snapshot.image.id)
-    check(image.status == "available" and image.image_size > 0 and image.disk_size == 40, "a finished snapshot")
-    check([it.id for it in client.images.get_all(type=["snapshot"], label_selector="made-by")] == [image.id], "list")
+    check(
+        image.status == "available" and image.image_size > 0 and image.disk_size == 40,
+        "a finished snapshot",
+    )
+    check(
+        [it.id for it in client.images.get_all(type=["snapshot"], label_selector="made-by")]
+        == [image.id],
+        "list",
+    )
     image = image.update(description="after all", labels={})
     check((image.description, image.labels) == ("after all", {}), "change of a snapshot")
     refused(lambda: create("arm", image, server_type=ServerType(name="cax11")), "invalid_input")
-    refused(lambda: create("small", image, server_type=ServerType(name="cpx11"), location=Location(name="mars")), "invalid_input")
-    restored = finish(create("restored", image, public_net=ServerCreatePublicNetwork(enable_ipv4=False)))
+    refused(
+        lambda: create(
+            "small", image, server_type=ServerType(name="cpx11"), location=Location(name="mars")
+        ),
+        "invalid_input",
+    )
+    restored = finish(
+        create("restored", image, public_net=ServerCreatePublicNetwork(enable_ipv4=False))
+    )
     check(restored.image.id == image.id and restored.public_net.ipv4 is None, "restored server")
     check(image.delete(), "delete of a snapshot")
     refused(lambda: client.images.get_by_id(image.id), "not_found")
@@ -217,7 +266,12 @@ def refusals(server):
     refused(lambda: create("old", server_type=ServerType(name="cx11")), "invalid_input")
     refused(lambda: create("far", location=Location(name="sin")), "invalid_input")
     refused(lambda: client.servers.get_by_id(1), "not_found")
-    step("refused: a bad name, a taken one, bad labels, long user data, an old type, an unknown server")
+    step(
+        (
+            "refused: a bad name, a taken one, bad labels, "
+            "long user data, an old type, an unknown server"
+        )
+    )
     inject("capacity_out", "create_instance")
     refused(lambda: create("sold-out"), "resource_unavailable")
     inject("quota_reached", "create_instance")
@@ -250,7 +304,12 @@ def faults(server):
     while twice.locked:
         twice.reload()
     delete(twice)
-    step("504 on a create that was carried out: the client sends it again, and is told that the name is taken")
+    step(
+        (
+            "504 on a create that was carried out: the client "
+            "sends it again, and is told that the name is taken"
+        )
+    )
 
     inject("action_fails", "create_instance")
     created = create("failing")
@@ -273,7 +332,10 @@ def main():
     refusals(server)
     faults(server)
     delete(server)
-    check(client.servers.get_all() == [] and client.primary_ips.get_all() == [], "servers and addresses at the end")
+    check(
+        client.servers.get_all() == [] and client.primary_ips.get_all() == [],
+        "servers and addresses at the end",
+    )
     leaks = control("GET", "leaks")
     check(leaks == [], f"left behind: {leaks}")
     step(f"nothing is left; the bill has {len(control('GET', 'bill')['lines'])} lines")

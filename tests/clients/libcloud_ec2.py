@@ -1,9 +1,10 @@
-"""apache-libcloud's EC2 driver, as it is, through a machine's whole life on the simulated EC2.
+r"""apache-libcloud's EC2 driver, as it is, through a machine's whole life on the simulated EC2.
 
-    cargo run -p spuff-examples --example simulator -- --speed 60 -- python tests/clients/libcloud_ec2.py
+    cargo run -p spuff-examples --example simulator -- --speed 60 -- \
+        python tests/clients/libcloud_ec2.py
 
-Only the host and port are given to it. In us-east-1 the driver signs in the old way (version 2, in the address); the other
-driver here signs in the new one.
+Only the host and port are given to it. In us-east-1 the driver signs in the old way (version 2, in
+the address); the other driver here signs in the new one.
 """
 
 import os
@@ -55,7 +56,9 @@ def until(what, ready, seconds=60):
 def driver(region):
     url = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
     key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
-    return get_driver(Provider.EC2)(key, secret, region=region, secure=False, host=url.hostname, port=url.port)
+    return get_driver(Provider.EC2)(
+        key, secret, region=region, secure=False, host=url.hostname, port=url.port
+    )
 
 
 ec2, ohio = driver("us-east-1"), driver("us-east-2")
@@ -69,7 +72,9 @@ size = next(size for size in ec2.list_sizes() if size.id == "t3.micro")
 filters = {"name": "ubuntu/images/hvm-ssd*/ubuntu-*-24.04-amd64-server-*", "architecture": "x86_64"}
 images = ec2.list_images(ex_owner=CANONICAL, ex_filters=filters)
 image = max(images, key=lambda image: image.extra["creation_date"])
-equal((len(images), image.extra["owner_id"], image.extra["root_device_type"]), (2, CANONICAL, "ebs"))
+equal(
+    (len(images), image.extra["owner_id"], image.extra["root_device_type"]), (2, CANONICAL, "ebs")
+)
 pair = ec2.create_key_pair("libcloud")
 equal(sorted(found.name for found in ec2.list_key_pairs()), ["ci", "laptop", "libcloud"])
 equal(ec2.get_key_pair("libcloud").fingerprint, pair.fingerprint)
@@ -81,8 +86,14 @@ equal((node.state, node.public_ips), (NodeState.PENDING, []))
 [(node, addresses)] = ec2.wait_until_running([node], wait_period=0.5, timeout=60)
 until("the tags", lambda: ec2.list_nodes(ex_filters={"tag:Name": "web"}))
 [found] = ec2.list_nodes(ex_node_ids=[node.id])
-equal((found.name, found.extra["availability"], found.extra["tags"]["role"]), ("web", "us-east-1b", "a <b>"))
-equal((found.state, found.extra["key_name"], found.public_ips), (NodeState.RUNNING, "libcloud", addresses))
+equal(
+    (found.name, found.extra["availability"], found.extra["tags"]["role"]),
+    ("web", "us-east-1b", "a <b>"),
+)
+equal(
+    (found.state, found.extra["key_name"], found.public_ips),
+    (NodeState.RUNNING, "libcloud", addresses),
+)
 step(f"{node.id} runs at {addresses[0]}")
 
 # The driver reads no further than the first reply, so nothing is asked of pages.
@@ -103,11 +114,19 @@ equal("more" in ec2.ex_describe_tags(node), False)
 step("it was stopped, started, rebooted and renamed")
 
 taken = ec2.create_image(node, "web image", description="by libcloud")
-until("the image", lambda: [own for own in ec2.list_images(ex_owner="self") if own.extra["state"] == "available"])
+until(
+    "the image",
+    lambda: [own for own in ec2.list_images(ex_owner="self") if own.extra["state"] == "available"],
+)
 [own] = ec2.list_images(ex_owner="self")
 equal((own.id, own.name), (taken.id, "web image"))
 restored = ec2.create_node(name="restored", size=size, image=own)
-until("the machine from it", lambda: restored.id in {found.id for found in ec2.list_nodes() if found.state == NodeState.RUNNING})
+until(
+    "the machine from it",
+    lambda: (
+        restored.id in {found.id for found in ec2.list_nodes() if found.state == NodeState.RUNNING}
+    ),
+)
 step(f"{taken.id} was taken, and {restored.id} made from it")
 
 [disk] = ec2.list_volumes(node)
@@ -118,7 +137,13 @@ equal(ec2.destroy_volume_snapshot(copy), True)
 step("a disk was copied, and the copy deleted")
 
 refused("InvalidInstanceID.NotFound", ec2.list_nodes, ex_node_ids=["i-0123456789abcdef0"])
-refused("InvalidAMIID.NotFound", ec2.create_node, name="x", size=size, image=NodeImage("ami-12345678", "", ec2))
+refused(
+    "InvalidAMIID.NotFound",
+    ec2.create_node,
+    name="x",
+    size=size,
+    image=NodeImage("ami-12345678", "", ec2),
+)
 refused("IncorrectInstanceState", lambda: (ec2.ex_stop_node(restored), ec2.ex_start_node(restored)))
 refused("InvalidAMIName.Duplicate", ec2.create_image, node, "web image")
 step("what is not there is not found, and what cannot be is refused")
@@ -133,7 +158,12 @@ fault("reply_lost", "create_instance")
 refused("", ec2.create_node, name="lost", ex_clienttoken=token, **web)
 lost = ec2.create_node(name="lost", ex_clienttoken=token, **web)
 equal(len(control("GET", "/resources")["instances"]), before + 1)
-step("it does not try again by itself; with the client token, the same request again makes no second machine")
+step(
+    (
+        "it does not try again by itself; with the client "
+        "token, the same request again makes no second machine"
+    )
+)
 
 until("the last one", lambda: lost.id in {found.id for found in ec2.list_nodes()})
 for found in [node, restored, lost, *many]:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""A cloud that answers "not found" and closes each connection right after its reply, without a word in its header about that:
-closing_server.py FOLDER. It listens without TLS and with it, writes the ports into FOLDER/ports, and goes on until it is ended.
+"""A cloud that answers "not found" and closes each connection right after its reply, without a word
+in its header about that: closing_server.py FOLDER. It listens without TLS and with it, writes the
+ports into FOLDER/ports, and goes on until it is ended.
 """
 
 import pathlib
@@ -11,7 +12,11 @@ import sys
 import threading
 
 BODY = b'{"error": {"code": "not_found", "message": "there is no such server"}}'
-REPLY = b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
+REPLY = (
+    b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    % len(BODY)
+    + BODY
+)
 
 
 def serve(listener, context):

@@ -150,9 +150,7 @@ def launch(ec2, image, device="/dev/xvda", **more):
         MaxCount=1,
         UserData="#cloud-config\n",
         MetadataOptions={"HttpTokens": "required"},
-        BlockDeviceMappings=[
-            {"DeviceName": device, "Ebs": {"DeleteOnTermination": True}}
-        ],
+        BlockDeviceMappings=[{"DeviceName": device, "Ebs": {"DeleteOnTermination": True}}],
         TagSpecifications=[
             {"ResourceType": kind, "Tags": MANAGED} for kind in ("instance", "volume")
         ],
@@ -257,13 +255,10 @@ def check_instances(at):
             Name="snapshot-1",
             NoReboot=True,
             TagSpecifications=[
-                {"ResourceType": kind, "Tags": MANAGED}
-                for kind in ("image", "snapshot")
+                {"ResourceType": kind, "Tags": MANAGED} for kind in ("image", "snapshot")
             ],
         )["ImageId"]
-        (image,) = ec2.describe_images(Owners=["self"], Filters=[MANAGED_FILTER])[
-            "Images"
-        ]
+        (image,) = ec2.describe_images(Owners=["self"], Filters=[MANAGED_FILTER])["Images"]
         equal(image["ImageId"], created)
         equal(image["State"], "available")
         equal(image["Tags"], MANAGED)
@@ -297,10 +292,7 @@ def check_instances(at):
         types = ["t3.micro", "t4g.small"]
         described = ec2.describe_instance_types(InstanceTypes=types)["InstanceTypes"]
         equal(
-            {
-                t["InstanceType"]: t["ProcessorInfo"]["SupportedArchitectures"]
-                for t in described
-            },
+            {t["InstanceType"]: t["ProcessorInfo"]["SupportedArchitectures"] for t in described},
             {"t3.micro": ["x86_64"], "t4g.small": ["arm64"]},
         )
         refused(

@@ -80,9 +80,7 @@ def fill_gaps() -> None:
 
     create_image = AmiBackend.create_image
 
-    def create_image_with_snapshot_tags(
-        self, instance_id, name, description, tag_specifications
-    ):
+    def create_image_with_snapshot_tags(self, instance_id, name, description, tag_specifications):
         # moto raises NotImplementedError on tags for the snapshot and calls the
         # root device an instance store at /dev/sda1, whatever the instance has.
         others = [s for s in tag_specifications if s["ResourceType"] != "snapshot"]
@@ -186,12 +184,8 @@ def parse_arguments() -> argparse.Namespace:
         dest="regions",
         help=f"region to stock, repeatable; default: {' and '.join(DEFAULT_REGIONS)}",
     )
-    parser.add_argument(
-        "--no-ssm", action="store_true", help="leave out the SSM parameters"
-    )
-    parser.add_argument(
-        "--auth", action="store_true", help="check signatures and permissions"
-    )
+    parser.add_argument("--no-ssm", action="store_true", help="leave out the SSM parameters")
+    parser.add_argument("--auth", action="store_true", help="check signatures and permissions")
     parser.add_argument(
         "--until-eof",
         action="store_true",

@@ -1,4 +1,6 @@
-"""Uses an installed spuff, outside the repository and without anything else: sync and asyncio, a simulated cloud."""
+"""Uses an installed spuff, outside the repository and without anything else: sync and asyncio, a
+simulated cloud.
+"""
 
 import asyncio
 import sys

@@ -1,9 +1,10 @@
-"""Prints how many machines a second spuff for Python can start, wait for and end, and what each costs in CPU time.
+"""Prints how many machines a second spuff for Python can start, wait for and end, and what each
+costs in CPU time.
 
 python tests/python/throughput.py [PROVIDER] [COUNT]
 
-The simulated cloud runs in another process, whose time is not counted; its machines are ready at once, and it throttles
-nothing.
+The simulated cloud runs in another process, whose time is not counted; its machines are ready at
+once, and it throttles nothing.
 """
 
 import asyncio
@@ -19,8 +20,19 @@ from concurrent.futures import ThreadPoolExecutor
 import spuff
 from spuff.simulator import Cloud
 
-PLACES = {"digitalocean": ("nyc3", "s-1vcpu-1gb"), "hetzner": ("fsn1", "cx22"), "aws": ("us-east-1", "t3.micro")}
-AT_ONCE: dict[str, float] = {"boot": 0, "power": 0, "destroy": 0, "list_lag": 0, "read_lag": 0, "jitter": 0}
+PLACES = {
+    "digitalocean": ("nyc3", "s-1vcpu-1gb"),
+    "hetzner": ("fsn1", "cx22"),
+    "aws": ("us-east-1", "t3.micro"),
+}
+AT_ONCE: dict[str, float] = {
+    "boot": 0,
+    "power": 0,
+    "destroy": 0,
+    "list_lag": 0,
+    "read_lag": 0,
+    "jitter": 0,
+}
 WAYS = 16
 
 
@@ -34,7 +46,12 @@ def serve() -> None:
 
 @contextlib.contextmanager
 def connected(name: str) -> Iterator[spuff.Provider]:
-    with subprocess.Popen([sys.executable, __file__, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cloud:
+    with subprocess.Popen(
+        [sys.executable, __file__, "serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as cloud:
         assert cloud.stdin
         assert cloud.stdout
         os.environ.update(json.loads(cloud.stdout.readline()))
@@ -91,7 +108,9 @@ class Lives:
         await asyncio.gather(*(work() for _ in range(WAYS)))
 
     def fleet(self, count: int) -> None:
-        made = self.provider.create_instances(self.requests(count), concurrency=WAYS, wait_ready=True)
+        made = self.provider.create_instances(
+            self.requests(count), concurrency=WAYS, wait_ready=True
+        )
         ids = [machine.id for machine in made if isinstance(machine, spuff.Instance)]
         ended = self.provider.destroy_instances(ids, concurrency=WAYS)
         failed = [error for error in (*made, *ended) if isinstance(error, spuff.SpuffError)]
@@ -104,7 +123,10 @@ def measure(what: str, count: int, work: Callable[[int], object]) -> None:
     began, spent = time.perf_counter(), time.process_time()
     work(count)
     took, cost = time.perf_counter() - began, time.process_time() - spent
-    print(f"python {what}: {count / took:.0f} lifecycles/s, {1e6 * cost / count:.0f} us CPU each", flush=True)
+    print(
+        f"python {what}: {count / took:.0f} lifecycles/s, {1e6 * cost / count:.0f} us CPU each",
+        flush=True,
+    )
 
 
 def main(name: str = "hetzner", count: str = "1000") -> None:
@@ -113,7 +135,9 @@ def main(name: str = "hetzner", count: str = "1000") -> None:
         lives = Lives(provider)
         measure("sync sequential", number, lives.sequential)
         measure(f"sync {WAYS}-way", number, lives.threads)
-        measure("asyncio sequential", number, lambda count: asyncio.run(lives.sequential_async(count)))
+        measure(
+            "asyncio sequential", number, lambda count: asyncio.run(lives.sequential_async(count))
+        )
         measure(f"asyncio {WAYS}-way", number, lambda count: asyncio.run(lives.gathered(count)))
         measure(f"fleet {WAYS}-way", number, lives.fleet)
 

@@ -1,4 +1,6 @@
-"""Starts, watches and ends cloud instances on DigitalOcean, Hetzner Cloud and AWS EC2, and on providers of your own.
+"""Starts, watches and ends cloud instances.
+
+It knows DigitalOcean, Hetzner Cloud, AWS EC2, Docker and Podman, and takes providers of your own.
 
 ```python
 import spuff
@@ -8,8 +10,8 @@ with hetzner.instance("build-1", region="fsn1", size="cx22") as machine:
     print(machine.ip)
 ```
 
-`spuff.aio.connect` gives the same provider for asyncio, `spuff.simulator.Cloud` simulated clouds, and
-`spuff.testing.check_provider` says whether a provider of your own satisfies the contract.
+`spuff.aio.connect` gives the same provider for asyncio, `spuff.simulator.Cloud` simulated clouds,
+and `spuff.testing.check_provider` says whether a provider of your own satisfies the contract.
 """
 
 from __future__ import annotations
@@ -133,11 +135,14 @@ def connect(
 ) -> Provider:
     """Makes a provider from its name or alias; nothing is sent.
 
-    What is left out comes from the environment variables that the provider describes, such as `HETZNER_TOKEN`.
-    `ProviderRegistry.with_defaults().describe(name)` lists its options: text, a number, a bool, a path, a
-    `timedelta`, or a list or mapping of these, which is a line for each item.
+    What is left out comes from the environment variables that the provider describes, such as
+    `HETZNER_TOKEN`. `ProviderRegistry.with_defaults().describe(name)` lists its options: text, a
+    number, a bool, a path, a `timedelta`, or a list or mapping of these, which is a line for each
+    item.
     """
-    return ProviderRegistry.with_defaults().from_env(name, token, endpoint, region, timeouts, **options)
+    return ProviderRegistry.with_defaults().from_env(
+        name, token, endpoint, region, timeouts, **options
+    )
 
 
 _MODULES = ("protocol", "simulator", "testing")
@@ -148,7 +153,10 @@ def __dir__() -> list[str]:
 
 
 def _imported_by_name() -> None:
-    """Shows the programs that pack others, as PyInstaller does, what only the compiled part imports. Nobody calls it."""
+    """Shows to programs that pack others, as PyInstaller does, what only the compiled part imports.
+
+    Nobody calls it.
+    """
     import asyncio as asyncio
     import atexit as atexit
     import decimal as decimal

@@ -1,4 +1,7 @@
-"""What the compiled part needs of asyncio: the coroutine of an operation, and an event loop for providers written in Python."""
+"""What the compiled part needs of asyncio.
+
+The coroutine of an operation, and an event loop for providers written in Python.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ TICK = 0.05
 
 
 async def verb(pending: Pending, on_progress: Callable[[Progress], object] | None = None) -> Any:
-    """Runs an operation while it is awaited, and drops it when that is cancelled, or when its callback raises."""
+    """Runs an operation while it is awaited.
+
+    Drops it when that is cancelled, or when its callback raises.
+    """
     loop = asyncio.get_running_loop()
     there: asyncio.Future[None] = loop.create_future()
     running = pending.begin(loop, there, on_progress and _telling(on_progress, there))
@@ -30,8 +36,13 @@ async def verb(pending: Pending, on_progress: Callable[[Progress], object] | Non
         running.abort()
 
 
-def _telling(on_progress: Callable[[Progress], object], there: asyncio.Future[None]) -> Callable[[Progress], None]:
-    """Gives a callback in the context of the awaiting task: what it raises ends the operation, and is raised there."""
+def _telling(
+    on_progress: Callable[[Progress], object], there: asyncio.Future[None]
+) -> Callable[[Progress], None]:
+    """Gives a callback in the context of the awaiting task.
+
+    What it raises ends the operation, and is raised there.
+    """
     context = contextvars.copy_context()
 
     def tell(seen: Progress) -> None:
@@ -42,7 +53,9 @@ def _telling(on_progress: Callable[[Progress], object], there: asyncio.Future[No
         except BaseException as raised:
             # A future takes no StopIteration.
             there.set_exception(
-                RuntimeError("on_progress has raised StopIteration") if isinstance(raised, StopIteration) else raised
+                RuntimeError("on_progress has raised StopIteration")
+                if isinstance(raised, StopIteration)
+                else raised
             )
             if not isinstance(raised, Exception):
                 raise
@@ -64,9 +77,9 @@ async def itself(provider: AsyncProvider) -> AsyncProvider:
 class Watch(Generic[T]):
     """A call, to be iterated: each item is a progress.
 
-    It begins with the first turn, and goes on between two. Until its outcome is taken, by the last turn or `result`, it ends,
-    with what it has made, when it is closed, when a task is cancelled that waits for it, when its last owner drops it, or with
-    Python.
+    It begins with the first turn, and goes on between two. Until its outcome is taken, by the last
+    turn or `result`, it ends, with what it has made, when it is closed, when a task is cancelled
+    that waits for it, when its last owner drops it, or with Python.
     """
 
     _there: asyncio.Future[None]
@@ -132,7 +145,10 @@ class Watch(Generic[T]):
         await self.aclose()
 
     async def result(self) -> T:
-        """Gives the outcome of the operation, as soon as there is one: an instance, or one outcome for each of many."""
+        """Gives the outcome of the operation, as soon as there is one.
+
+        An instance, or one outcome for each of many.
+        """
         if self._outcome is None:
             self._begin()
             try:
@@ -193,11 +209,15 @@ async def _watched(answer: Awaitable[T], may_cancel: bool) -> T:
 
 
 def wait_for_answer(answer: Awaitable[T], may_cancel: bool) -> T:
-    """Waits for what an `async def` method of a provider gives, and cancels it when the operation's caller has left."""
+    """Waits for what an `async def` method of a provider gives.
+
+    Cancels it when the operation's caller has left.
+    """
     try:
         loop = _running_loop()
     except RuntimeError:
-        # Python ends, and begins no thread any more: the loop is run here. Nothing has used another one before.
+        # Python ends, and begins no thread any more: the loop is run here. Nothing has used another
+        # one before.
         return asyncio.run(_watched(answer, may_cancel))
     future = asyncio.run_coroutine_threadsafe(_awaited(answer), loop)
     while not futures.wait([future], TICK).done:

@@ -23,12 +23,20 @@ __all__ = [
 class Price:
     """The hourly price of an instance, without tax, exactly: `Price("0.0056", "EUR")`.
 
-    Its string form `"0.0056 EUR"` does as well. An amount has up to six digits after the point, and is no `float`.
+    Its string form `"0.0056 EUR"` does as well. An amount has up to six digits after the point, and
+    is no `float`.
     """
 
-    def __new__(cls, amount: Decimal | int | str, currency: str, source: Literal["given", "catalogue"] = "given") -> Price: ...
+    def __new__(
+        cls,
+        amount: Decimal | int | str,
+        currency: str,
+        source: Literal["given", "catalogue"] = "given",
+    ) -> Price: ...
     @staticmethod
-    def from_micros(micros: int, currency: str, source: Literal["given", "catalogue"] = "given") -> Price:
+    def from_micros(
+        micros: int, currency: str, source: Literal["given", "catalogue"] = "given"
+    ) -> Price:
         """A price in millionths of the currency's unit."""
 
     @property
@@ -80,8 +88,13 @@ class Attempt:
         """The hourly price there, if it was requested and is known."""
 
     @property
-    def outcome(self) -> Literal["made", "full", "known_full", "too_dear", "price_unknown", "failed"]:
-        """The outcome. One that is known to be full, is too dear, or is of no known price was not asked."""
+    def outcome(
+        self,
+    ) -> Literal["made", "full", "known_full", "too_dear", "price_unknown", "failed"]:
+        """The outcome.
+
+        One that is known to be full, is too dear, or is of no known price was not asked.
+        """
 
     @property
     def kind(self) -> str | None:
@@ -166,12 +179,14 @@ def place_instance(
     on_progress: _OnProgress | None = None,
     **fields: Unpack[_Fields],
 ) -> Placed:
-    """Creates an instance at the first candidate that has capacity, and gives it as soon as the cloud has accepted it.
+    """Creates an instance at the first candidate that has capacity, and gives it as soon as the
+    cloud has accepted it.
 
-    Takes an `InstanceRequest`, or the name and the other fields of one; its region and size are those of the candidate. A
-    candidate is passed over only where it is out of stock, or a quota is reached, and nothing was made: any other error ends
-    it. Under `max_price`, one that costs more is not tried, nor is one whose price is unknown, except with
-    `allow_unknown_price=True`. The `attempts` of an error tell what came of each candidate.
+    Takes an `InstanceRequest`, or the name and the other fields of one; its region and size are
+    those of the candidate. A candidate is passed over only where it is out of stock, or a quota is
+    reached, and nothing was made: any other error ends it. Under `max_price`, one that costs more
+    is not tried, nor is one whose price is unknown, except with `allow_unknown_price=True`. The
+    `attempts` of an error tell what came of each candidate.
     """
 
 def place_instances(
@@ -187,9 +202,12 @@ def place_instances(
     on_progress: _OnProgress | None = None,
     **fields: Unpack[_Fields],
 ) -> list[Placed | SpuffError]:
-    """Creates many instances, each at the first candidate that has capacity. Gives a `Placed` or an exception for each.
+    """Creates many instances, each at the first candidate that has capacity.
 
-    It takes what `create_instances` takes. A candidate that was found full is not asked again for another of the instances.
+    Gives a `Placed` or an exception for each.
+
+    It takes what `create_instances` takes. A candidate that was found full is not asked again for
+    another of the instances.
     """
 
 def place_instance_async(
@@ -203,12 +221,14 @@ def place_instance_async(
     on_progress: _OnProgress | None = None,
     **fields: Unpack[_Fields],
 ) -> _Verb[Placed]:
-    """Creates an instance at the first candidate that has capacity, and gives it as soon as the cloud has accepted it.
+    """Creates an instance at the first candidate that has capacity, and gives it as soon as the
+    cloud has accepted it.
 
-    Takes an `InstanceRequest`, or the name and the other fields of one; its region and size are those of the candidate. A
-    candidate is passed over only where it is out of stock, or a quota is reached, and nothing was made: any other error ends
-    it. Under `max_price`, one that costs more is not tried, nor is one whose price is unknown, except with
-    `allow_unknown_price=True`. The `attempts` of an error tell what came of each candidate.
+    Takes an `InstanceRequest`, or the name and the other fields of one; its region and size are
+    those of the candidate. A candidate is passed over only where it is out of stock, or a quota is
+    reached, and nothing was made: any other error ends it. Under `max_price`, one that costs more
+    is not tried, nor is one whose price is unknown, except with `allow_unknown_price=True`. The
+    `attempts` of an error tell what came of each candidate.
     """
 
 def place_instances_async(
@@ -224,7 +244,10 @@ def place_instances_async(
     on_progress: _OnProgress | None = None,
     **fields: Unpack[_Fields],
 ) -> _Verb[list[Placed | SpuffError]]:
-    """Creates many instances, each at the first candidate that has capacity. Gives a `Placed` or an exception for each.
+    """Creates many instances, each at the first candidate that has capacity.
 
-    It takes what `create_instances` takes. A candidate that was found full is not asked again for another of the instances.
+    Gives a `Placed` or an exception for each.
+
+    It takes what `create_instances` takes. A candidate that was found full is not asked again for
+    another of the instances.
     """

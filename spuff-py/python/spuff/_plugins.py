@@ -1,4 +1,7 @@
-"""Providers that are declared in Python: by a decorator, or by the entry points of installed packages."""
+"""Providers that are declared in Python.
+
+By a decorator, or by the entry points of installed packages.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=ProviderFactory)
 
 GROUP = "spuff.providers"
-"""The entry points under which packages offer providers: their name is the provider's, their object its factory."""
+"""The entry points under which packages offer providers: their name is the provider's, their object
+its factory.
+"""
 
 _declared: dict[str, tuple[ProviderFactory, dict[str, Any]]] = {}
 
@@ -31,9 +36,9 @@ def provider(
 ) -> Callable[[F], F]:
     """Declares a provider: `spuff.connect(name)` and registries made from now on have it.
 
-    What is decorated is called with a `ProviderConfig`, and gives an object with the operations, plain or `async def`:
-    `spuff.protocol` has their types. The keywords describe what it can do; `snapshots` and `ssh_keys` are found out by the
-    methods of a class where they are not given.
+    What is decorated is called with a `ProviderConfig`, and gives an object with the operations,
+    plain or `async def`: `spuff.protocol` has their types. The keywords describe what it can do;
+    `snapshots` and `ssh_keys` are found out by the methods of a class where they are not given.
     """
     description = {
         "summary": summary,
@@ -58,7 +63,10 @@ def add_declared(registry: ProviderRegistry) -> None:
 
 
 def discover(registry: ProviderRegistry, name: str | None) -> bool:
-    """Registers what installed packages offer, of that name or all; tells whether there was anything."""
+    """Registers what installed packages offer, of that name or all.
+
+    Tells whether there was anything.
+    """
     from importlib.metadata import entry_points
 
     def wanted(entry: EntryPoint) -> bool:
@@ -67,6 +75,8 @@ def discover(registry: ProviderRegistry, name: str | None) -> bool:
     found = [entry for entry in entry_points(group=GROUP) if wanted(entry)]
     for entry in found:
         factory = entry.load()
-        descriptions = [description for known, description in _declared.values() if known is factory]
+        descriptions = [
+            description for known, description in _declared.values() if known is factory
+        ]
         registry.register(entry.name, factory, **(descriptions[0] if descriptions else {}))
     return bool(found)

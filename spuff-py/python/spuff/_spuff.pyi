@@ -97,15 +97,18 @@ class ProviderDescription:
 
 @final
 class ProviderRegistry:
-    """The providers that can be used, by name. A registry is a value: what is registered in one is in no other."""
+    """The providers that can be used, by name.
+
+    A registry is a value: what is registered in one is in no other.
+    """
 
     def __new__(cls) -> ProviderRegistry: ...
     @staticmethod
     def with_defaults() -> ProviderRegistry:
         """A registry with every provider of this build, and those of others.
 
-        These are the ones that were declared with `@spuff.provider`, and those that installed packages offer under the
-        entry points `spuff.providers`.
+        These are the ones that were declared with `@spuff.provider`, and those that installed
+        packages offer under the entry points `spuff.providers`.
         """
 
     def register(
@@ -120,9 +123,14 @@ class ProviderRegistry:
         max_user_data: int = 0,
         token_required: bool = True,
     ) -> None:
-        """Adds a provider written in Python: `factory(config)` makes it. It takes the place of one of the same name."""
+        """Adds a provider written in Python: `factory(config)` makes it.
 
-    def create_by_name(self, name: str, token: str, timeouts: ProviderTimeouts | None = None) -> Provider:
+        It takes the place of one of the same name.
+        """
+
+    def create_by_name(
+        self, name: str, token: str, timeouts: ProviderTimeouts | None = None
+    ) -> Provider:
         """Makes a provider from its name or alias and a token."""
 
     def connect(
@@ -134,8 +142,10 @@ class ProviderRegistry:
         timeouts: ProviderTimeouts | None = None,
         **options: _Option,
     ) -> Provider:
-        """Makes a provider from its name or alias and a whole configuration. The environment is not read, but for what
-        the description says that the provider reads itself.
+        """Makes a provider from its name or alias and a whole configuration.
+
+        The environment is not read, but for what the description says that the provider reads
+        itself.
         """
 
     def from_env(
@@ -147,7 +157,9 @@ class ProviderRegistry:
         timeouts: ProviderTimeouts | None = None,
         **options: _Option,
     ) -> Provider:
-        """As `connect`; what is left out comes from the environment variables that the provider describes."""
+        """As `connect`; what is left out comes from the environment variables that the provider
+        describes.
+        """
 
     def describe(self, name: str) -> ProviderDescription:
         """The options and capabilities of a registered provider."""
@@ -171,9 +183,14 @@ class Pending:
         """The error of one that was closed."""
 
     def begin(
-        self, event_loop: AbstractEventLoop, future: Future[Any], on_progress: Callable[[Progress], object] | None = None
+        self,
+        event_loop: AbstractEventLoop,
+        future: Future[Any],
+        on_progress: Callable[[Progress], object] | None = None,
     ) -> Running:
-        """Runs the operation, reports the outcome to a future of the event loop, and progress to `on_progress`."""
+        """Runs the operation, reports the outcome to a future of the event loop, and progress to
+        `on_progress`.
+        """
 
 @final
 class Running:
@@ -209,14 +226,18 @@ class Cloud:
     def address(self) -> str:
         """Where it listens: `127.0.0.1:PORT`."""
 
-    def connect(self, name: str, *, timeouts: ProviderTimeouts | None = None, **options: _Option) -> Provider:
+    def connect(
+        self, name: str, *, timeouts: ProviderTimeouts | None = None, **options: _Option
+    ) -> Provider:
         """Gives a provider that is wired to it."""
 
     def config(self, name: str) -> ProviderConfig:
         """Gives the configuration that connects a provider to it."""
 
     def environment(self) -> dict[str, str]:
-        """Gives the environment variables that point the clouds' own tools, and `spuff.connect`, at it."""
+        """Gives the environment variables that point the clouds' own tools, and `spuff.connect`, at
+        it.
+        """
 
     @property
     def now(self) -> datetime:
@@ -244,8 +265,8 @@ class Cloud:
 def settled() -> None:
     """Waits until nothing is in progress in the background any more.
 
-    That is a create that was interrupted or cancelled, or a destroy of what it has made. When Python ends it waits for that by
-    itself.
+    That is a create that was interrupted or cancelled, or a destroy of what it has made. When
+    Python ends it waits for that by itself.
     """
 
 def settled_async() -> _Verb[None]:

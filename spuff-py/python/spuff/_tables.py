@@ -26,11 +26,16 @@ class Instances(list[Instance]):
 
     def _repr_html_(self) -> str:
         columns = ("id", "name", "status", "ip", "region", "size", "created_at")
-        return _table(columns, ([getattr(machine, column) for column in columns] for machine in self))
+        return _table(
+            columns, ([getattr(machine, column) for column in columns] for machine in self)
+        )
 
 
 class Outcomes(list["Instance | SpuffError"]):
-    """The outcome of each instance of a fleet, in the order in which they were asked for: an instance, or an exception."""
+    """The outcome of each instance of a fleet, in the order in which they were asked for.
+
+    An instance, or an exception.
+    """
 
     @property
     def ok(self) -> list[Instance]:
@@ -43,7 +48,10 @@ class Outcomes(list["Instance | SpuffError"]):
         return [outcome for outcome in self if not isinstance(outcome, Instance)]
 
     def raise_first(self) -> None:
-        """Raises what has failed first, if anything has: the cause, before what was cancelled because of it."""
+        """Raises what has failed first, if anything has.
+
+        The cause, before what was cancelled because of it.
+        """
         failed = self.failed
         causes = [error for error in failed if error.kind != "cancelled"]
         for error in causes or failed:
@@ -57,7 +65,9 @@ class Outcomes(list["Instance | SpuffError"]):
                 return [place, *(getattr(outcome, column) for column in columns), ""]
             return [place, outcome.instance_id or "", *[""] * (len(columns) - 1), outcome]
 
-        return _table(("", *columns, "error"), (row(place, outcome) for place, outcome in enumerate(self)))
+        return _table(
+            ("", *columns, "error"), (row(place, outcome) for place, outcome in enumerate(self))
+        )
 
 
 class Snapshots(list[Snapshot]):
@@ -65,4 +75,6 @@ class Snapshots(list[Snapshot]):
 
     def _repr_html_(self) -> str:
         columns = ("id", "name", "created_at")
-        return _table(columns, ([getattr(snapshot, column) or "" for column in columns] for snapshot in self))
+        return _table(
+            columns, ([getattr(snapshot, column) or "" for column in columns] for snapshot in self)
+        )

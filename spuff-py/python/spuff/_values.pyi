@@ -40,9 +40,11 @@ class _Fields(TypedDict, total=False):
 
 @final
 class InstanceStatus:
-    """The state of an instance: `InstanceStatus.NEW`, `ACTIVE`, `OFF` or `ARCHIVE`, or a word that is none of them.
+    """The state of an instance: `InstanceStatus.NEW`, `ACTIVE`, `OFF` or `ARCHIVE`, or a word that
+    is none of them.
 
-    It is made from a cloud's word, `InstanceStatus("running")`, and equals its word: `instance.status == "active"`.
+    It is made from a cloud's word, `InstanceStatus("running")`, and equals its word:
+    `instance.status == "active"`.
     """
 
     NEW: InstanceStatus
@@ -64,9 +66,11 @@ class InstanceStatus:
 
 @final
 class ImageSpec:
-    """What an instance boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`, or `.custom(id)`.
+    """What an instance boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`,
+    or `.custom(id)`.
 
-    The string forms `"ubuntu:24.04"`, `"debian:12"`, `"snapshot:ID"`, or the provider's own id, do as well.
+    The string forms `"ubuntu:24.04"`, `"debian:12"`, `"snapshot:ID"`, or the provider's own id, do
+    as well.
     """
 
     def __new__(cls, text: str = "ubuntu:24.04") -> ImageSpec: ...
@@ -171,7 +175,9 @@ class Instance:
 
     @property
     def adopted(self) -> bool:
-        """Whether `create_instance` returned an existing instance that its `idempotency_key` had made before."""
+        """Whether `create_instance` returned an existing instance that its `idempotency_key` had
+        made before.
+        """
 
     @property
     def is_ready(self) -> bool:
@@ -275,7 +281,10 @@ class InstanceRequest:
 
     @property
     def on_cancel(self) -> Literal["destroy", "keep"] | None:
-        """What happens to the instance when its create is cancelled. Destroyed by default, or kept with an `idempotency_key`."""
+        """What happens to the instance when its create is cancelled.
+
+        Destroyed by default, or kept with an `idempotency_key`.
+        """
 
     def replace(self, **changes: Unpack[_Fields]) -> InstanceRequest:
         """Gives the same request with other values for some fields."""
@@ -344,7 +353,7 @@ class Progress:
 
     @property
     def id(self) -> str:
-        """The id of the instance, snapshot or action that it is about; empty while there is none."""
+        """The id of the instance, snapshot or action concerned; empty while there is none."""
 
     @property
     def state(self) -> str:
@@ -360,11 +369,15 @@ class Progress:
 
     @property
     def index(self) -> int | None:
-        """Of an operation on many instances, the position of this one in what the operation was given."""
+        """Of an operation on many instances, the position of this one in what the operation was
+        given.
+        """
 
     @property
     def name(self) -> str:
-        """Of an operation on many instances, the name of this one, where the operation was given names."""
+        """Of an operation on many instances, the name of this one, where the operation was given
+        names.
+        """
 
     @property
     def instance(self) -> Instance | None:

@@ -1,4 +1,7 @@
-"""The operations of the compiled part, so that their types have a file of their own beside this one."""
+"""The operations of the compiled part.
+
+Their types have a file of their own beside this one.
+"""
 
 from ._spuff import AsyncProvider, AsyncScope, Provider, Scope, Verbs, Watch
 

@@ -33,7 +33,8 @@ class Verbs:
 class Provider(Verbs):
     """A provider whose operations block.
 
-    It may be used from many threads. As a context manager it waits, at the end, for what goes on in the background.
+    It may be used from many threads. As a context manager it waits, at the end, for what goes on in
+    the background.
     """
 
     def create_instance(
@@ -46,9 +47,11 @@ class Provider(Verbs):
         timeout: _Seconds | None = None,
         **fields: Unpack[_Fields],
     ) -> Instance:
-        """Creates an instance and returns it as soon as the cloud has accepted it: it may still be booting.
+        """Creates an instance and returns it as soon as the cloud has accepted it: it may still be
+        booting.
 
-        Takes an `InstanceRequest`, or the name, the region and the size, and by keyword the other fields of one.
+        Takes an `InstanceRequest`, or the name, the region and the size, and by keyword the other
+        fields of one.
         """
 
     def create_and_wait(
@@ -63,11 +66,12 @@ class Provider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> Instance:
-        """Creates an instance and waits until it is ready. One that does not become ready is destroyed, or with
-        `on_failure="keep"` left as it is.
+        """Creates an instance and waits until it is ready.
 
-        One that was there before, as its `adopted` reports, is left, and so is one that could not be polled; the exception
-        tells its id.
+        One that does not become ready is destroyed, or with `on_failure="keep"` left as it is.
+
+        One that was there before, as its `adopted` reports, is left, and so is one that could not
+        be polled; the exception tells its id.
         """
 
     def destroy_instance(self, id: str, *, timeout: _Seconds | None = None) -> None:
@@ -79,43 +83,60 @@ class Provider(Verbs):
     def list_instances(self, *, timeout: _Seconds | None = None) -> Instances:
         """Returns every instance that spuff manages, from all pages."""
 
-    def wait_ready(self, id: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None) -> Instance:
-        """Waits until the instance is active and has a public address. That does not mean that SSH or cloud-init is ready."""
+    def wait_ready(
+        self, id: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
+    ) -> Instance:
+        """Waits until the instance is active and has a public address.
+
+        That does not mean that SSH or cloud-init is ready.
+        """
 
     def create_snapshot(
-        self, instance_id: str, name: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
+        self,
+        instance_id: str,
+        name: str,
+        *,
+        timeout: _Seconds | None = None,
+        on_progress: _OnProgress | None = None,
     ) -> Snapshot:
         """Makes a snapshot and waits until it can be used."""
 
     def list_snapshots(self, *, timeout: _Seconds | None = None) -> Snapshots:
         """Gives every snapshot that spuff manages, from all pages."""
 
-    def list_labelled_snapshots(self, *, timeout: _Seconds | None = None) -> list[tuple[Snapshot, dict[str, str]]]:
+    def list_labelled_snapshots(
+        self, *, timeout: _Seconds | None = None
+    ) -> list[tuple[Snapshot, dict[str, str]]]:
         """Gives every snapshot that spuff manages, each with its labels."""
 
     def delete_snapshot(self, id: str, *, timeout: _Seconds | None = None) -> None:
         """Deletes a snapshot with all that it stores. One that is already gone is no error."""
 
     def resolve(self, key: str, *, timeout: _Seconds | None = None) -> Instance | None:
-        """Returns the instance that was made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`.
+        """Returns the instance that was made under a key: that of an `UnknownOutcomeError`, or an
+        `idempotency_key`.
 
-        `None` when it is certain that there is none; where lists lag, that takes until they must have caught up.
+        `None` when it is certain that there is none; where lists lag, that takes until they must
+        have caught up.
         """
 
     def resolve_snapshot(self, key: str, *, timeout: _Seconds | None = None) -> Snapshot | None:
         """Gives the snapshot that was made under the key of an `UnknownOutcomeError`."""
 
-    def set_labels(self, id: str, labels: dict[str, str], *, timeout: _Seconds | None = None) -> None:
+    def set_labels(
+        self, id: str, labels: dict[str, str], *, timeout: _Seconds | None = None
+    ) -> None:
         """Adds labels to an instance, or replaces their values; other labels stay."""
 
     def get_ssh_keys(self, *, timeout: _Seconds | None = None) -> list[str]:
         """Gives the SSH keys of the account, as values that a request takes."""
 
     def hourly_price(self, region: str, size: str, *, timeout: _Seconds | None = None) -> Price:
-        """Returns the hourly price of an instance by the provider's price list, without tax: the instance alone.
+        """Returns the hourly price of an instance by the provider's price list, without tax: the
+        instance alone.
 
-        Where no region is named, and the provider has no default, that is the price of the dearest. EC2's API has no prices:
-        there it raises `NotSupportedError`.
+        Where no region is named, and the provider has no default, that is the price of the dearest.
+        EC2's API has no prices: there it raises `NotSupportedError`.
         """
 
     def list_owned(self, owner: str, *, timeout: _Seconds | None = None) -> Instances:
@@ -137,8 +158,8 @@ class Provider(Verbs):
     ) -> list[Reaped]:
         """Destroys the managed instances and snapshots that match every filter.
 
-        One failure does not stop the rest. An instance whose lease was renewed meanwhile is left alone, and is not in the
-        result.
+        One failure does not stop the rest. An instance whose lease was renewed meanwhile is left
+        alone, and is not in the result.
         """
 
     def instance(
@@ -152,7 +173,8 @@ class Provider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> Scope[Instance]:
-        """Makes an instance at the beginning of a `with`, waits for it, and destroys it at the end, whatever happens.
+        """Makes an instance at the beginning of a `with`, waits for it, and destroys it at the end,
+        whatever happens.
 
         One that was there before, as its `adopted` reports, is left.
         """
@@ -170,11 +192,12 @@ class Provider(Verbs):
     ) -> Outcomes:
         """Creates many instances at once, and waits for them with `wait_ready=True`.
 
-        Takes requests, or names, with fields that they share. Gives an `Instance` or an exception for each, in order.
-        `concurrency` is how many creates are in progress at once. Of those that do not become ready `"destroy_failed"` leaves
-        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its
-        `adopted` reports, is left, and nothing is destroyed for one that could not be polled. When it is interrupted, or its
-        `timeout` is over, it raises, and all that it has made is destroyed in the background.
+        Takes requests, or names, with fields that they share. Gives an `Instance` or an exception
+        for each, in order. `concurrency` is how many creates are in progress at once. Of those that
+        do not become ready `"destroy_failed"` leaves none, `"keep"` leaves all; `"destroy_all"`
+        destroys the whole fleet when one fails. What was there before, as its `adopted` reports, is
+        left, and nothing is destroyed for one that could not be polled. When it is interrupted, or
+        its `timeout` is over, it raises, and all that it has made is destroyed in the background.
         """
 
     def watch_create_instances(
@@ -187,15 +210,23 @@ class Provider(Verbs):
         timeout: _Seconds | None = None,
         **fields: Unpack[_Fields],
     ) -> Watch[Outcomes]:
-        """Gives what `create_instances` reports as progress, to be iterated in a block that ends it.
+        """Gives what `create_instances` reports as progress, to be iterated in a block that ends
+        it.
 
         When the block is left early, all that was made is destroyed in the background.
         """
 
     def wait_ready_many(
-        self, ids: Iterable[str], *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
+        self,
+        ids: Iterable[str],
+        *,
+        timeout: _Seconds | None = None,
+        on_progress: _OnProgress | None = None,
     ) -> Outcomes:
-        """Waits until many instances are ready. Gives an `Instance` or an exception for each, in the order of the ids."""
+        """Waits until many instances are ready.
+
+        Gives an `Instance` or an exception for each, in the order of the ids.
+        """
 
     def destroy_instances(
         self,
@@ -205,7 +236,10 @@ class Provider(Verbs):
         timeout: _Seconds | None = None,
         on_progress: _OnProgress | None = None,
     ) -> list[SpuffError | None]:
-        """Destroys many instances; those that are already gone are no error. Gives `None` or an exception for each, in order."""
+        """Destroys many instances; those that are already gone are no error.
+
+        Gives `None` or an exception for each, in order.
+        """
 
     def fleet(
         self,
@@ -216,10 +250,11 @@ class Provider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> Scope[Instances]:
-        """Makes many instances at the beginning of a `with`, waits for them, and destroys them at its end, in any case.
+        """Makes many instances at the beginning of a `with`, waits for them, and destroys them at
+        its end, in any case.
 
-        When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what became of each. Those that
-        were there before, as their `adopted` reports, are left.
+        When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what
+        became of each. Those that were there before, as their `adopted` reports, are left.
         """
 
     # A text is an iterable of texts, too: it is taken as one id.
@@ -258,9 +293,11 @@ class AsyncProvider(Verbs):
         timeout: _Seconds | None = None,
         **fields: Unpack[_Fields],
     ) -> _Verb[Instance]:
-        """Creates an instance and returns it as soon as the cloud has accepted it: it may still be booting.
+        """Creates an instance and returns it as soon as the cloud has accepted it: it may still be
+        booting.
 
-        Takes an `InstanceRequest`, or the name, the region and the size, and by keyword the other fields of one.
+        Takes an `InstanceRequest`, or the name, the region and the size, and by keyword the other
+        fields of one.
         """
 
     def create_and_wait(
@@ -275,11 +312,12 @@ class AsyncProvider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> _Verb[Instance]:
-        """Creates an instance and waits until it is ready. One that does not become ready is destroyed, or with
-        `on_failure="keep"` left as it is.
+        """Creates an instance and waits until it is ready.
 
-        One that was there before, as its `adopted` reports, is left, and so is one that could not be polled; the exception
-        tells its id.
+        One that does not become ready is destroyed, or with `on_failure="keep"` left as it is.
+
+        One that was there before, as its `adopted` reports, is left, and so is one that could not
+        be polled; the exception tells its id.
         """
 
     def destroy_instance(self, id: str, *, timeout: _Seconds | None = None) -> _Verb[None]:
@@ -291,43 +329,64 @@ class AsyncProvider(Verbs):
     def list_instances(self, *, timeout: _Seconds | None = None) -> _Verb[Instances]:
         """Returns every instance that spuff manages, from all pages."""
 
-    def wait_ready(self, id: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None) -> _Verb[Instance]:
-        """Waits until the instance is active and has a public address. That does not mean that SSH or cloud-init is ready."""
+    def wait_ready(
+        self, id: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
+    ) -> _Verb[Instance]:
+        """Waits until the instance is active and has a public address.
+
+        That does not mean that SSH or cloud-init is ready.
+        """
 
     def create_snapshot(
-        self, instance_id: str, name: str, *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
+        self,
+        instance_id: str,
+        name: str,
+        *,
+        timeout: _Seconds | None = None,
+        on_progress: _OnProgress | None = None,
     ) -> _Verb[Snapshot]:
         """Makes a snapshot and waits until it can be used."""
 
     def list_snapshots(self, *, timeout: _Seconds | None = None) -> _Verb[Snapshots]:
         """Gives every snapshot that spuff manages, from all pages."""
 
-    def list_labelled_snapshots(self, *, timeout: _Seconds | None = None) -> _Verb[list[tuple[Snapshot, dict[str, str]]]]:
+    def list_labelled_snapshots(
+        self, *, timeout: _Seconds | None = None
+    ) -> _Verb[list[tuple[Snapshot, dict[str, str]]]]:
         """Gives every snapshot that spuff manages, each with its labels."""
 
     def delete_snapshot(self, id: str, *, timeout: _Seconds | None = None) -> _Verb[None]:
         """Deletes a snapshot with all that it stores. One that is already gone is no error."""
 
     def resolve(self, key: str, *, timeout: _Seconds | None = None) -> _Verb[Instance | None]:
-        """Returns the instance that was made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`.
+        """Returns the instance that was made under a key: that of an `UnknownOutcomeError`, or an
+        `idempotency_key`.
 
-        `None` when it is certain that there is none; where lists lag, that takes until they must have caught up.
+        `None` when it is certain that there is none; where lists lag, that takes until they must
+        have caught up.
         """
 
-    def resolve_snapshot(self, key: str, *, timeout: _Seconds | None = None) -> _Verb[Snapshot | None]:
+    def resolve_snapshot(
+        self, key: str, *, timeout: _Seconds | None = None
+    ) -> _Verb[Snapshot | None]:
         """Gives the snapshot that was made under the key of an `UnknownOutcomeError`."""
 
-    def set_labels(self, id: str, labels: dict[str, str], *, timeout: _Seconds | None = None) -> _Verb[None]:
+    def set_labels(
+        self, id: str, labels: dict[str, str], *, timeout: _Seconds | None = None
+    ) -> _Verb[None]:
         """Adds labels to an instance, or replaces their values; other labels stay."""
 
     def get_ssh_keys(self, *, timeout: _Seconds | None = None) -> _Verb[list[str]]:
         """Gives the SSH keys of the account, as values that a request takes."""
 
-    def hourly_price(self, region: str, size: str, *, timeout: _Seconds | None = None) -> _Verb[Price]:
-        """Returns the hourly price of an instance by the provider's price list, without tax: the instance alone.
+    def hourly_price(
+        self, region: str, size: str, *, timeout: _Seconds | None = None
+    ) -> _Verb[Price]:
+        """Returns the hourly price of an instance by the provider's price list, without tax: the
+        instance alone.
 
-        Where no region is named, and the provider has no default, that is the price of the dearest. EC2's API has no prices:
-        there it raises `NotSupportedError`.
+        Where no region is named, and the provider has no default, that is the price of the dearest.
+        EC2's API has no prices: there it raises `NotSupportedError`.
         """
 
     def list_owned(self, owner: str, *, timeout: _Seconds | None = None) -> _Verb[Instances]:
@@ -349,8 +408,8 @@ class AsyncProvider(Verbs):
     ) -> _Verb[list[Reaped]]:
         """Destroys the managed instances and snapshots that match every filter.
 
-        One failure does not stop the rest. An instance whose lease was renewed meanwhile is left alone, and is not in the
-        result.
+        One failure does not stop the rest. An instance whose lease was renewed meanwhile is left
+        alone, and is not in the result.
         """
 
     def instance(
@@ -364,7 +423,8 @@ class AsyncProvider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> AsyncScope[Instance]:
-        """Makes an instance at the beginning of an `async with`, waits for it, and destroys it at the end, whatever happens.
+        """Makes an instance at the beginning of an `async with`, waits for it, and destroys it at
+        the end, whatever happens.
 
         One that was there before, as its `adopted` reports, is left.
         """
@@ -382,11 +442,12 @@ class AsyncProvider(Verbs):
     ) -> _Verb[Outcomes]:
         """Creates many instances at once, and waits for them with `wait_ready=True`.
 
-        Takes requests, or names, with fields that they share. Gives an `Instance` or an exception for each, in order.
-        `concurrency` is how many creates are in progress at once. Of those that do not become ready `"destroy_failed"` leaves
-        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its
-        `adopted` reports, is left, and nothing is destroyed for one that could not be polled. When it is interrupted, or its
-        `timeout` is over, it raises, and all that it has made is destroyed in the background.
+        Takes requests, or names, with fields that they share. Gives an `Instance` or an exception
+        for each, in order. `concurrency` is how many creates are in progress at once. Of those that
+        do not become ready `"destroy_failed"` leaves none, `"keep"` leaves all; `"destroy_all"`
+        destroys the whole fleet when one fails. What was there before, as its `adopted` reports, is
+        left, and nothing is destroyed for one that could not be polled. When it is interrupted, or
+        its `timeout` is over, it raises, and all that it has made is destroyed in the background.
         """
 
     def watch_create_instances(
@@ -399,15 +460,23 @@ class AsyncProvider(Verbs):
         timeout: _Seconds | None = None,
         **fields: Unpack[_Fields],
     ) -> _asyncio.Watch[Outcomes]:
-        """Gives what `create_instances` reports as progress, to be iterated in a block that ends it.
+        """Gives what `create_instances` reports as progress, to be iterated in a block that ends
+        it.
 
         When the block is left early, all that was made is destroyed in the background.
         """
 
     def wait_ready_many(
-        self, ids: Iterable[str], *, timeout: _Seconds | None = None, on_progress: _OnProgress | None = None
+        self,
+        ids: Iterable[str],
+        *,
+        timeout: _Seconds | None = None,
+        on_progress: _OnProgress | None = None,
     ) -> _Verb[Outcomes]:
-        """Waits until many instances are ready. Gives an `Instance` or an exception for each, in the order of the ids."""
+        """Waits until many instances are ready.
+
+        Gives an `Instance` or an exception for each, in the order of the ids.
+        """
 
     def destroy_instances(
         self,
@@ -417,7 +486,10 @@ class AsyncProvider(Verbs):
         timeout: _Seconds | None = None,
         on_progress: _OnProgress | None = None,
     ) -> _Verb[list[SpuffError | None]]:
-        """Destroys many instances; those that are already gone are no error. Gives `None` or an exception for each, in order."""
+        """Destroys many instances; those that are already gone are no error.
+
+        Gives `None` or an exception for each, in order.
+        """
 
     def fleet(
         self,
@@ -428,10 +500,11 @@ class AsyncProvider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> AsyncScope[Instances]:
-        """Makes many instances at the beginning of an `async with`, waits for them, and destroys them at its end, in any case.
+        """Makes many instances at the beginning of an `async with`, waits for them, and destroys
+        them at its end, in any case.
 
-        When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what became of each. Those that
-        were there before, as their `adopted` reports, are left.
+        When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what
+        became of each. Those that were there before, as their `adopted` reports, are left.
         """
 
     # A text is an iterable of texts, too: it is taken as one id.
@@ -442,7 +515,9 @@ class AsyncProvider(Verbs):
         """Gives what `wait_ready` reports as progress, to be iterated: for progress bars."""
 
     @overload
-    def watch(self, ids: Iterable[str], *, timeout: _Seconds | None = None) -> _asyncio.Watch[Outcomes]:
+    def watch(
+        self, ids: Iterable[str], *, timeout: _Seconds | None = None
+    ) -> _asyncio.Watch[Outcomes]:
         """Gives what `wait_ready_many` reports as progress, to be iterated."""
 
     @property
@@ -471,8 +546,9 @@ class AsyncScope(Generic[_T]):
 class Watch(Generic[_T]):
     """A call, to be iterated: each item is a progress.
 
-    It goes on between two turns. Until its outcome is taken, by the last turn or `result`, it ends, with what it has made, when
-    it is closed, with the block of a `with`, when nobody holds it any more, or with Python.
+    It goes on between two turns. Until its outcome is taken, by the last turn or `result`, it ends,
+    with what it has made, when it is closed, with the block of a `with`, when nobody holds it any
+    more, or with Python.
     """
 
     def __iter__(self) -> Watch[_T]: ...
@@ -480,10 +556,14 @@ class Watch(Generic[_T]):
     def __enter__(self) -> Watch[_T]: ...
     def __exit__(self, *_raised: object) -> None: ...
     def close(self) -> None:
-        """Ends the operation, and what it has made, unless its outcome was taken. Any thread or signal handler may.
+        """Ends the operation, and what it has made, unless its outcome was taken.
+
+        Any thread or signal handler may.
 
         A turn that is in progress ends with a `CancelledError`.
         """
 
     def result(self) -> _T:
-        """Gives the outcome of the operation, as soon as there is one: an instance, or one outcome for each of many."""
+        """Gives the outcome of the operation, as soon as there is one: an instance, or one outcome
+        for each of many.
+        """

@@ -22,5 +22,12 @@ def connect(
     timeouts: ProviderTimeouts | None = None,
     **options: _Option,
 ) -> AsyncProvider:
-    """Makes a provider from its name or alias, as `spuff.connect` does; nothing is sent, and nothing is to be awaited."""
-    return ProviderRegistry.with_defaults().from_env(name, token, endpoint, region, timeouts, **options).aio
+    """Makes a provider from its name or alias, as `spuff.connect` does.
+
+    Nothing is sent, and nothing is to be awaited.
+    """
+    return (
+        ProviderRegistry.with_defaults()
+        .from_env(name, token, endpoint, region, timeouts, **options)
+        .aio
+    )

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class SpuffError(Exception):
     """Why an operation failed. What a kind does not have is `None`, or empty.
 
-    It is made with a message and, by keyword, with any of the fields below: that is how a provider written in Python tells
-    what went wrong.
+    It is made with a message and, by keyword, with any of the fields below: that is how a provider
+    written in Python tells what went wrong.
     """
 
     kind: str = "other"
@@ -28,7 +28,9 @@ class SpuffError(Exception):
     advice: str = ""
     """What to do, in one sentence."""
     message: str = ""
-    """What went wrong, without what the other fields say; the cloud's words where it has said something."""
+    """What went wrong, without what the other fields say; the cloud's words where it has said
+    something.
+    """
     provider: str | None = None
     """The provider."""
     status: int | None = None
@@ -171,7 +173,7 @@ class OtherError(SpuffError):
 
 
 class ConflictError(SpuffError):
-    """The state of the resource does not allow it: locked, busy, protected, or the name is taken."""
+    """The resource's state does not allow it: locked, busy, protected, or the name is taken."""
 
     kind = "conflict"
 
@@ -189,13 +191,19 @@ class UnavailableError(SpuffError):
 
 
 class UnknownOutcomeError(SpuffError):
-    """The call may or may not have been carried out: `resolve(error.key)` tells, before it is repeated."""
+    """The call may or may not have been carried out.
+
+    `resolve(error.key)` tells, before it is repeated.
+    """
 
     kind = "unknown_outcome"
 
 
 class CancelledError(SpuffError):
-    """The call was cancelled. An instance that it was making is destroyed or kept in the background."""
+    """The call was cancelled.
+
+    An instance that it was making is destroyed or kept in the background.
+    """
 
     kind = "cancelled"
 

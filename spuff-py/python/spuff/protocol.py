@@ -1,12 +1,16 @@
-"""The types of providers written in Python: what a factory is given, and which methods its provider has.
+"""The types of providers written in Python.
 
-A provider needs the first four methods. A `wait_ready` raises `TimeoutError`, `NotFoundError`, `CapacityError`,
-`QuotaExceededError`, a `ConflictError` that does not pass, or `ApiError` with the instance's `instance_id` where the instance
-itself has failed: for these alone it may be destroyed. Any other exception says that it could not be looked at.
+What a factory is given, and which methods its provider has.
 
-Without `wait_ready`, spuff polls `get_instance` until the instance is ready; without the snapshot methods it supports no
-snapshots; without any other, that operation is not supported. Each of these has a type of its own here (`WithBlockingPrices`
-and so on): a provider that names it as a base class is checked against it.
+A provider needs the first four methods. A `wait_ready` raises `TimeoutError`, `NotFoundError`,
+`CapacityError`, `QuotaExceededError`, a `ConflictError` that does not pass, or `ApiError` with the
+instance's `instance_id` where the instance itself has failed: for these alone it may be destroyed.
+Any other exception says that it could not be looked at.
+
+Without `wait_ready`, spuff polls `get_instance` until the instance is ready; without the snapshot
+methods it supports no snapshots; without any other, that operation is not supported. Each of these
+has a type of its own here (`WithBlockingPrices` and so on): a provider that names it as a base
+class is checked against it.
 """
 
 from __future__ import annotations
@@ -44,7 +48,8 @@ class BlockingProvider(Protocol):
     def create_instance(self, request: InstanceRequest, /) -> Instance:
         """Creates an instance, which carries the request's labels and `managed-by=spuff`.
 
-        One that the request's `idempotency_key` had made before is given back with `adopted=True`: no roll-back ends it.
+        One that the request's `idempotency_key` had made before is given back with `adopted=True`:
+        no roll-back ends it.
         """
         ...
 
@@ -62,12 +67,16 @@ class BlockingProvider(Protocol):
 
 
 class AsyncioProvider(Protocol):
-    """A provider with `async def` methods. They run on an event loop of spuff's own, in another thread."""
+    """A provider with `async def` methods.
+
+    They run on an event loop of spuff's own, in another thread.
+    """
 
     def create_instance(self, request: InstanceRequest, /) -> Awaitable[Instance]:
         """Creates an instance, which carries the request's labels and `managed-by=spuff`.
 
-        One that the request's `idempotency_key` had made before is given back with `adopted=True`: no roll-back ends it.
+        One that the request's `idempotency_key` had made before is given back with `adopted=True`:
+        no roll-back ends it.
         """
         ...
 
@@ -136,11 +145,17 @@ class WithBlockingResolve(BlockingProvider, Protocol):
     """A provider with plain methods that finds what was made under a key."""
 
     def resolve(self, key: str, /) -> Instance | None:
-        """Finds the instance that was made under a key; `None` when it is certain that there is none."""
+        """Finds the instance that was made under a key.
+
+        `None` when it is certain that there is none.
+        """
         ...
 
     def resolve_snapshot(self, key: str, /) -> Snapshot | None:
-        """Finds the snapshot that was made under a key; `None` when it is certain that there is none."""
+        """Finds the snapshot that was made under a key.
+
+        `None` when it is certain that there is none.
+        """
         ...
 
 
@@ -164,7 +179,10 @@ class WithBlockingPrices(BlockingProvider, Protocol):
     """A provider with plain methods that knows what instances cost."""
 
     def hourly_price(self, region: str, size: str, /) -> Price:
-        """Returns the hourly price of an instance of that size in that region; empty is the default."""
+        """Returns the hourly price of an instance of that size in that region.
+
+        Empty is the default.
+        """
         ...
 
 
@@ -188,11 +206,17 @@ class WithAsyncioResolve(AsyncioProvider, Protocol):
     """A provider with `async def` methods that finds what was made under a key."""
 
     def resolve(self, key: str, /) -> Awaitable[Instance | None]:
-        """Finds the instance that was made under a key; `None` when it is certain that there is none."""
+        """Finds the instance that was made under a key.
+
+        `None` when it is certain that there is none.
+        """
         ...
 
     def resolve_snapshot(self, key: str, /) -> Awaitable[Snapshot | None]:
-        """Finds the snapshot that was made under a key; `None` when it is certain that there is none."""
+        """Finds the snapshot that was made under a key.
+
+        `None` when it is certain that there is none.
+        """
         ...
 
 
@@ -216,9 +240,14 @@ class WithAsyncioPrices(AsyncioProvider, Protocol):
     """A provider with `async def` methods that knows what instances cost."""
 
     def hourly_price(self, region: str, size: str, /) -> Awaitable[Price]:
-        """Returns the hourly price of an instance of that size in that region; empty is the default."""
+        """Returns the hourly price of an instance of that size in that region.
+
+        Empty is the default.
+        """
         ...
 
 
-ProviderFactory: TypeAlias = Callable[[ProviderConfig], BlockingProvider] | Callable[[ProviderConfig], AsyncioProvider]
+ProviderFactory: TypeAlias = (
+    Callable[[ProviderConfig], BlockingProvider] | Callable[[ProviderConfig], AsyncioProvider]
+)
 """What makes a provider: a class, or a function."""

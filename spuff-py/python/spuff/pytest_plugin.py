@@ -1,6 +1,9 @@
-"""The fixture `spuff_cloud` of pytest: simulated clouds for one test, which must leave nothing that costs money.
+"""The fixture `spuff_cloud` of pytest: simulated clouds for one test.
 
-The marker `spuff_cloud` gives the keywords of `spuff.simulator.Cloud`; `leaks=True` allows a test to leave something behind.
+It must leave nothing that costs money.
+
+The marker `spuff_cloud` gives the keywords of `spuff.simulator.Cloud`; `leaks=True` allows a test
+to leave something behind.
 """
 
 from __future__ import annotations
@@ -18,15 +21,22 @@ if TYPE_CHECKING:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tells pytest of the marker."""
-    config.addinivalue_line("markers", "spuff_cloud(leaks=False, **options): the options of the fixture spuff_cloud")
+    config.addinivalue_line(
+        "markers", "spuff_cloud(leaks=False, **options): the options of the fixture spuff_cloud"
+    )
 
 
 def _check(options: dict[str, Any], cloud: type[Cloud]) -> None:
     known = ["leaks", *inspect.signature(cloud).parameters]
     for name in options:
         if name not in known:
-            close = "".join(f"; did you mean {near}?" for near in difflib.get_close_matches(name, known, 1))
-            message = f"the marker spuff_cloud has no option {name!r}{close or '.'} It has {', '.join(known)}"
+            close = "".join(
+                f"; did you mean {near}?" for near in difflib.get_close_matches(name, known, 1)
+            )
+            message = (
+                "the marker spuff_cloud has no option "
+                f"{name!r}{close or '.'} It has {', '.join(known)}"
+            )
             raise pytest.UsageError(message)
 
 

@@ -71,7 +71,10 @@ class BillLine(NamedTuple):
 
 
 class Bill(NamedTuple):
-    """What a cloud's time has cost: a line for each thing that is or was paid for. `str` makes a table of it."""
+    """What a cloud's time has cost: a line for each thing that is or was paid for.
+
+    `str` makes a table of it.
+    """
 
     lines: list[BillLine]
     text: str
@@ -100,10 +103,10 @@ def _resources(text: str) -> list[Resource]:
 class Cloud(_spuff.Cloud):
     """Three clouds on the loopback interface; as a context manager they end with the block.
 
-    `speed` makes their time go faster, a million times at most; `manual=True` stops it until `advance`. `timings` changes
-    how long things take, in seconds of their time: `{"hetzner": {"boot": 600}}`. `quota`, `rate_limits` and `tokens` make an
-    account less generous. A provider that it connects looks as often as usual, in the cloud's time, unless it is given
-    timeouts.
+    `speed` makes their time go faster, a million times at most; `manual=True` stops it until
+    `advance`. `timings` changes how long things take, in seconds of their time: `{"hetzner":
+    {"boot": 600}}`. `quota`, `rate_limits` and `tokens` make an account less generous. A provider
+    that it connects looks as often as usual, in the cloud's time, unless it is given timeouts.
     """
 
     def __enter__(self) -> Cloud:
@@ -118,8 +121,9 @@ class Cloud(_spuff.Cloud):
     def inject(self, fault: str, **rule: Any) -> int:
         """Lets something go wrong from now on, and gives the number by which `hits` counts it.
 
-        `provider` and `route` say where; `skip`, `times` and `chance` how often. Other keywords belong to the fault, as in
-        `inject("server_error", status=503, committed=True, provider="aws", route="create_instance")`.
+        `provider` and `route` say where; `skip`, `times` and `chance` how often. Other keywords
+        belong to the fault, as in `inject("server_error", status=503, committed=True,
+        provider="aws", route="create_instance")`.
         """
         own = {name: value for name, value in rule.items() if name not in _RULE}
         where = {name: value for name, value in rule.items() if name in _RULE and value is not None}
@@ -145,8 +149,10 @@ class Cloud(_spuff.Cloud):
         return _resources(self._leaks())
 
     def assert_no_leaks(self) -> None:
-        """Raises an `AssertionError` with all that is left and costs money, if there is anything."""
-        lines = [f"{one.provider} {one.kind} {one.id} ({one.name}, {one.state})" for one in self.leaks()]
+        """Raises an `AssertionError` with all that is left and costs money, if anything is."""
+        lines = [
+            f"{one.provider} {one.kind} {one.id} ({one.name}, {one.state})" for one in self.leaks()
+        ]
         if lines:
             raise AssertionError("left behind, and still costing money:\n" + "\n".join(lines))
 

@@ -1,7 +1,8 @@
 """Whether a provider of your own keeps the contract.
 
 ```python
-report = check_provider(Nimbus, InstanceRequest("", region="east", size="small"), absent_id="m-none")
+request = InstanceRequest("", region="east", size="small")
+report = check_provider(Nimbus, request, absent_id="m-none")
 report.assert_passed()
 ```
 """
@@ -87,7 +88,10 @@ _WORDS = {
     "deletes `Ok`": "deletes raise nothing",
     "NotSupported from": "NotSupportedError from",
     "as `ProviderInstance::default()` has it": "out",
-    **{f"`{kind}`": f"`{kind}Error`" for kind in ("NotFound", "Timeout", "InvalidConfig", "NotSupported")},
+    **{
+        f"`{kind}`": f"`{kind}Error`"
+        for kind in ("NotFound", "Timeout", "InvalidConfig", "NotSupported")
+    },
     "::": ".",
 }
 
@@ -126,11 +130,14 @@ def check_provider(
     at_once: int = 8,
     check: str | None = None,
 ) -> Report:
-    """Runs the conformance suite over the providers that `factory` makes, all with the same instances behind them.
+    """Runs the conformance suite over the providers that `factory` makes.
 
-    `request` is the request of every instance; its name is replaced, and an empty region or size says that the provider has
-    none. `absent_id` is an id as the provider writes them, of nothing that exists. The keywords declare what the provider can
-    do, `settling` how many seconds its reads may lag behind its writes, and `check` runs one check alone.
+    All have the same instances behind them.
+
+    `request` is the request of every instance; its name is replaced, and an empty region or size
+    says that the provider has none. `absent_id` is an id as the provider writes them, of nothing
+    that exists. The keywords declare what the provider can do, `settling` how many seconds its
+    reads may lag behind its writes, and `check` runs one check alone.
     """
     found, text = _spuff.check_provider(
         factory,

@@ -49,7 +49,9 @@ def test_the_whole_life_of_a_machine(face: Face) -> None:
     provider = face.over(connected)
     assert provider.name == "docker"
     assert provider.supports_snapshots()
-    request = spuff.InstanceRequest(f"python-{face.name}", size="0.5x64m", labels={"test": "Python, by label"})
+    request = spuff.InstanceRequest(
+        f"python-{face.name}", size="0.5x64m", labels={"test": "Python, by label"}
+    )
     expected = f"hello from Python, by test on {request.name}"
 
     made = provider.create_instance(request, user_data=SCRIPT)
@@ -84,7 +86,9 @@ def test_errors_say_what_to_do(face: Face) -> None:
     assert (nowhere.value.kind, nowhere.value.field) == ("invalid_config", "region")
 
     absent = face.over(spuff.connect("docker", endpoint="unix:///nonexistent.sock"))
-    with pytest.raises(ConnectionError, match=r"/nonexistent\.sock.*start Docker.*DOCKER_HOST") as no_engine:
+    with pytest.raises(
+        ConnectionError, match=r"/nonexistent\.sock.*start Docker.*DOCKER_HOST"
+    ) as no_engine:
         absent.list_instances()
     assert isinstance(no_engine.value, spuff.NetworkError)
 
@@ -96,7 +100,10 @@ def test_errors_say_what_to_do(face: Face) -> None:
 def test_a_machine_for_a_block() -> None:
     provider = spuff.connect("docker", timeouts=TIMEOUTS)
     script = "#!/bin/sh\necho up >/root/greeting\n"
-    with pytest.raises(ZeroDivisionError), provider.instance("python-block", user_data=script) as machine:
+    with (
+        pytest.raises(ZeroDivisionError),
+        provider.instance("python-block", user_data=script) as machine,
+    ):
         assert greeting(machine) == "up"
         _ = 1 / 0
     assert docker("inspect", machine.id) is None
@@ -115,7 +122,9 @@ def test_many_at_once_and_one_that_is_cancelled() -> None:
         # A machine of this image does not become ready for ten minutes.
         began = time.monotonic()
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(provider.create_and_wait("python-late", image="spuff-starting:1"), 1)
+            await asyncio.wait_for(
+                provider.create_and_wait("python-late", image="spuff-starting:1"), 1
+            )
         assert time.monotonic() - began < 3
         await spuff.aio.settled()
         assert await provider.list_instances() == []

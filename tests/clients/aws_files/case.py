@@ -10,7 +10,9 @@ UNSET = "\0"
 
 @dataclass
 class Case:
-    """Texts may hold `{home}`, `{cloud}` (the endpoint on loopback), `{tools}` (programs) and `{authority}` (of the proxy)."""
+    """Texts may hold `{home}`, `{cloud}` (the endpoint on loopback), `{tools}` (programs) and
+    `{authority}` (of the proxy).
+    """
 
     name: str
     # The access key that spuff signs with, or REFUSED; none where only the comparison counts.
@@ -24,10 +26,12 @@ class Case:
     profile: str | None = None
     # What the cloud answers otherwise than usual: `expiration`, or the status of a kind of request.
     answers: dict = field(default_factory=dict)
-    # What AWS_DEFAULT_REGION says; and whether AWS_ENDPOINT_URL leads to loopback. Else the real hosts are asked for, by a proxy.
+    # What AWS_DEFAULT_REGION says; and whether AWS_ENDPOINT_URL leads to loopback. Else the real
+    # hosts are asked for, by a proxy.
     region: str | None = REGION
     endpoint: bool = True
-    # Whether spuff takes the refusal for one that passes: it is ended when it asks for the second time.
+    # Whether spuff takes the refusal for one that passes: it is ended when it asks for the second
+    # time.
     again: bool = False
     # Why spuff does otherwise than boto3.
     differs: str | None = None

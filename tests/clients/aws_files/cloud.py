@@ -1,6 +1,8 @@
-"""A cloud that notes what it is asked: EC2, STS, IAM Identity Center, and the metadata services of machines and containers.
+"""A cloud that notes what it is asked: EC2, STS, IAM Identity Center, and the metadata services of
+machines and containers.
 
-It answers on loopback, and as a proxy for every host of https, with certificates of an authority of its own.
+It answers on loopback, and as a proxy for every host of https, with certificates of an authority of
+its own.
 """
 
 import hashlib
@@ -19,7 +21,15 @@ LATER = "2099-01-01T00:00:00Z"
 ROLES = "/latest/meta-data/iam/security-credentials/"
 SESSION_NAME = re.compile(r"botocore-session-\d+|spuff")
 # What a request says beside its action: the name of the session only where somebody gave it.
-SAID = ("RoleArn", "RoleSessionName", "ExternalId", "DurationSeconds", "SerialNumber", "TokenCode", "WebIdentityToken")
+SAID = (
+    "RoleArn",
+    "RoleSessionName",
+    "ExternalId",
+    "DurationSeconds",
+    "SerialNumber",
+    "TokenCode",
+    "WebIdentityToken",
+)
 
 
 class Cloud:
@@ -30,7 +40,9 @@ class Cloud:
         self.contexts = {}
         self.lock = threading.Lock()
         self.begin({})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Asked", (Asked,), {"cloud": self}))
+        self.server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), type("Asked", (Asked,), {"cloud": self})
+        )
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
@@ -43,7 +55,9 @@ class Cloud:
         with self.lock:
             if host not in self.contexts:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                self.authority.issue_cert(host, key_type=trustme.KeyType.ECDSA).configure_cert(context)
+                self.authority.issue_cert(host, key_type=trustme.KeyType.ECDSA).configure_cert(
+                    context
+                )
                 self.contexts[host] = context
             return self.contexts[host]
 
@@ -54,7 +68,9 @@ class Request:
     def __init__(self, method, origin, target, headers, body):
         self.method, self.headers, self.body = method, headers, body
         self.path, _, self.query = target.partition("?")
-        self.parameters = dict(parse_qsl(body.decode(), keep_blank_values=True)) if method == "POST" else {}
+        self.parameters = (
+            dict(parse_qsl(body.decode(), keep_blank_values=True)) if method == "POST" else {}
+        )
         self.kind, self.at = kind_of(method, self.path, self.parameters)
         self.seen = {"kind": self.kind, "at": origin + self.at.rstrip("/")}
         said = {name: self.parameters[name] for name in SAID if name in self.parameters}
@@ -69,7 +85,8 @@ class Request:
         if said:
             self.seen["said"] = said
         found = re.match(
-            r"AWS4-HMAC-SHA256 Credential=([^,]*), ?SignedHeaders=([^,]*), ?Signature=(\w+)", headers["authorization"] or ""
+            r"AWS4-HMAC-SHA256 Credential=([^,]*), ?SignedHeaders=([^,]*), ?Signature=(\w+)",
+            headers["authorization"] or "",
         )
         self.key = None
         if found:
@@ -85,7 +102,10 @@ class Request:
     def is_signed_with(self, secret):
         """Whether its signature was made with this secret."""
         digest = self.headers["x-amz-content-sha256"] or hashlib.sha256(self.body).hexdigest()
-        signed = "".join(f"{name}:{' '.join((self.headers[name] or '').split())}\n" for name in self.signed.split(";"))
+        signed = "".join(
+            f"{name}:{' '.join((self.headers[name] or '').split())}\n"
+            for name in self.signed.split(";")
+        )
         canonical = "\n".join([self.method, self.path, self.query, signed, self.signed, digest])
         scope = f"{self.date}/{self.region}/{self.service}/aws4_request"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
@@ -143,7 +163,9 @@ class Asked(BaseHTTPRequestHandler):
         self.cloud.tunnels += 1
         self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
         try:
-            self.connection = self.cloud.context(host).wrap_socket(self.connection, server_side=True)
+            self.connection = self.cloud.context(host).wrap_socket(
+                self.connection, server_side=True
+            )
         except (ssl.SSLError, OSError):
             self.close_connection = True
             return
@@ -154,7 +176,11 @@ class Asked(BaseHTTPRequestHandler):
     def answer(self):
         body = self.rfile.read(int(self.headers["content-length"] or 0))
         target = self.path
-        origin = self.tunnel or ("{cloud}" if self.headers["host"] == urlsplit(self.cloud.url).netloc else self.headers["host"])
+        origin = self.tunnel or (
+            "{cloud}"
+            if self.headers["host"] == urlsplit(self.cloud.url).netloc
+            else self.headers["host"]
+        )
         request = Request(self.command, origin, target, self.headers, body)
         self.cloud.asked.append(request)
         status = self.cloud.answers.get(request.kind, 200 if is_valid(request) else 400)
@@ -173,12 +199,18 @@ class Asked(BaseHTTPRequestHandler):
         match request.kind:
             case "AssumeRole" | "AssumeRoleWithWebIdentity" as action:
                 role = re.sub(r"\W", "", request.parameters["RoleArn"].rpartition("/")[2])
-                found = keys(role, f"{role} by {request.key or request.parameters['WebIdentityToken']}", expires)
-                fields = {"SessionToken" if name == "Token" else name: value for name, value in found.items() if name != "Code"}
-                fields = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
-                return (
-                    f"<{action}Response><{action}Result><Credentials>{fields}</Credentials></{action}Result></{action}Response>"
+                found = keys(
+                    role,
+                    f"{role} by {request.key or request.parameters['WebIdentityToken']}",
+                    expires,
                 )
+                fields = {
+                    "SessionToken" if name == "Token" else name: value
+                    for name, value in found.items()
+                    if name != "Code"
+                }
+                fields = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+                return f"<{action}Response><{action}Result><Credentials>{fields}</Credentials></{action}Result></{action}Response>"
             case "GetRoleCredentials":
                 said = request.seen["said"]
                 found = keys(f"sso{said['role_name']}", said["bearer"], 4070908800000)
@@ -188,18 +220,31 @@ class Asked(BaseHTTPRequestHandler):
                     "Token": "sessionToken",
                     "Expiration": "expiration",
                 }
-                return json.dumps({"roleCredentials": {names[name]: value for name, value in found.items() if name in names}})
+                return json.dumps(
+                    {
+                        "roleCredentials": {
+                            names[name]: value for name, value in found.items() if name in names
+                        }
+                    }
+                )
             case "CreateToken":
                 refresh = request.seen["said"]["refreshToken"]
                 return json.dumps(
-                    {"accessToken": f"renewed by {refresh}", "expiresIn": 3600, "refreshToken": "next", "tokenType": "Bearer"}
+                    {
+                        "accessToken": f"renewed by {refresh}",
+                        "expiresIn": 3600,
+                        "refreshToken": "next",
+                        "tokenType": "Bearer",
+                    }
                 )
             case "MetadataToken":
                 return "metadata-token"
             case "MetadataRole":
                 return "machine"
             case "MetadataKeys":
-                return json.dumps(keys("machine", self.headers["x-aws-ec2-metadata-token"], expires))
+                return json.dumps(
+                    keys("machine", self.headers["x-aws-ec2-metadata-token"], expires)
+                )
             case "Container":
                 if not request.path.startswith("/container"):
                     return None

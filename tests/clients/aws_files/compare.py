@@ -1,9 +1,11 @@
-"""spuff reads the files and variables of AWS as boto3 reads them: the same key, token, secret, region and host, or both refuse.
+"""spuff reads the files and variables of AWS as boto3 reads them: the same key, token, secret,
+region and host, or both refuse.
 
     python tests/clients/aws_files/compare.py target/debug/examples/reap
 
-The cases are tables, and generated ones from a fixed seed. Where spuff does otherwise on purpose, the case says why, and
-has to differ. `--seed` and `--each` make others; words choose some by parts of their names, and show what was asked.
+The cases are tables, and generated ones from a fixed seed. Where spuff does otherwise on purpose,
+the case says why, and has to differ. `--seed` and `--each` make others; words choose some by parts
+of their names, and show what was asked.
 """
 
 import argparse
@@ -45,15 +47,24 @@ class Worker:
         """What was asked up to the first signed request to EC2, or that there was none."""
         home = self.folder / "home"
         shutil.rmtree(home, ignore_errors=True)
-        files = {".aws/config": case.config, ".aws/credentials": case.credentials, "work/.keep": ""} | case.files
+        files = {
+            ".aws/config": case.config,
+            ".aws/credentials": case.credentials,
+            "work/.keep": "",
+        } | case.files
         for name, text in files.items():
             if text is None:
                 continue
             (home / name).parent.mkdir(parents=True, exist_ok=True)
-            (home / name).write_bytes(text if isinstance(text, bytes) else self.filled(text, home).encode())
+            (home / name).write_bytes(
+                text if isinstance(text, bytes) else self.filled(text, home).encode()
+            )
         self.cloud.begin(case.answers)
         error = reader.asks(
-            self.environment(case, home), home / "work", case.profile, lambda: case.again and self.asked_again(home)
+            self.environment(case, home),
+            home / "work",
+            case.profile,
+            lambda: case.again and self.asked_again(home),
         )
         asked = self.cloud.asked
         at = next((index for index, request in enumerate(asked) if request.kind == SIGNED), None)
@@ -71,7 +82,11 @@ class Worker:
     def asked_again(self, home):
         """Whether the same was asked for twice, of the cloud or of a process."""
         noted = home / "work" / "keys-asked"
-        return len(self.cloud.asked) > 1 or self.cloud.tunnels > 1 or (noted.exists() and noted.stat().st_size > 1)
+        return (
+            len(self.cloud.asked) > 1
+            or self.cloud.tunnels > 1
+            or (noted.exists() and noted.stat().st_size > 1)
+        )
 
     def environment(self, case, home):
         env = {
@@ -123,7 +138,9 @@ def begin(program, folder):
 
 
 def workers(program, folder):
-    return ProcessPoolExecutor(os.cpu_count(), initializer=begin, initargs=(str(Path(program).resolve()), folder))
+    return ProcessPoolExecutor(
+        os.cpu_count(), initializer=begin, initargs=(str(Path(program).resolve()), folder)
+    )
 
 
 def compare(case):
@@ -131,38 +148,64 @@ def compare(case):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("program")
     options.add_argument("words", nargs="*")
     options.add_argument("--seed", type=int, default=SEED)
     options.add_argument("--each", type=int, default=EACH)
     given = options.parse_intermixed_args()
     known = tables.cases() + generated.cases(random.Random(given.seed), given.each)
-    cases = [case for case in known if not given.words or any(word in case.name for word in given.words)]
+    cases = [
+        case for case in known if not given.words or any(word in case.name for word in given.words)
+    ]
     names = Counter(case.name for case in cases)
     if not cases or max(names.values()) > 1:
         sys.exit(f"no case, or two of one name: {names.most_common(1)}")
     wrong, ends, reasons = 0, Counter(), Counter()
-    with tempfile.TemporaryDirectory(prefix="aws-files-") as folder, workers(given.program, folder) as pool:
-        for case, (what, boto, spuff, boto_error, spuff_error) in zip(cases, pool.map(compare, cases, chunksize=4), strict=True):
+    with (
+        tempfile.TemporaryDirectory(prefix="aws-files-") as folder,
+        workers(given.program, folder) as pool,
+    ):
+        for case, (what, boto, spuff, boto_error, spuff_error) in zip(
+            cases, pool.map(compare, cases, chunksize=4), strict=True
+        ):
             ends["refused" if spuff == REFUSED else "signed"] += 1
             reasons[case.differs] += what is None
             if what is None and not given.words:
                 continue
             wrong += what is not None
-            print(f"{'WRONG' if what else 'ok   '} {case.name}: {what or case.differs or 'the same'}")
-            for name, text in {"config": case.config, "credentials": case.credentials, **case.files}.items():
+            print(
+                f"{'WRONG' if what else 'ok   '} {case.name}: {what or case.differs or 'the same'}"
+            )
+            for name, text in {
+                "config": case.config,
+                "credentials": case.credentials,
+                **case.files,
+            }.items():
                 if text is not None:
                     print(f"      {name}: {text!r}")
             print(f"      env: {case.env} {case.answers or ''} {case.profile or ''}")
-            print(f"      boto3: {boto}\n             {boto_error}\n      spuff: {spuff}\n             {spuff_error}", flush=True)
+            print(
+                (
+                    f"      boto3: {boto}\n             {boto_error}\n "
+                    f"     spuff: {spuff}\n             {spuff_error}"
+                ),
+                flush=True,
+            )
     print("differences, each with its reason:")
     for reason, count in reasons.items():
         if reason is not None:
             print(f"  {reason} ({count} cases)")
     listed = sum(count for reason, count in reasons.items() if reason is not None)
     alike = len(cases) - listed - wrong
-    print(f"{len(cases)} cases: {alike} alike, {listed} listed as different, {wrong} wrong; {dict(ends)}")
+    print(
+        (
+            f"{len(cases)} cases: {alike} alike, {listed} "
+            f"listed as different, {wrong} wrong; {dict(ends)}"
+        )
+    )
     if not given.words and ends["signed"] < len(cases) // 2:
         sys.exit("most cases are refused: they show too little")
     sys.exit(1 if wrong else 0)

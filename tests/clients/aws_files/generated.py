@@ -1,4 +1,6 @@
-"""Cases that are made from a seed. What is listed as a difference is left out: a case here has to be alike."""
+"""Cases that are made from a seed. What is listed as a difference is left out: a case here has to
+be alike.
+"""
 
 from functools import partial
 
@@ -10,7 +12,11 @@ NAMES = ("default", "work", "my work", "a-b", "schön", "x")
 
 def cases(random, each):
     kinds = (spelled, lines, precedence, chains, times, commands, endpoints)
-    return [Case(f"{kind.__name__} {number}", **kind(random)) for kind in kinds for number in range(each)]
+    return [
+        Case(f"{kind.__name__} {number}", **kind(random))
+        for kind in kinds
+        for number in range(each)
+    ]
 
 
 def maybe(random, chance=0.5):
@@ -30,11 +36,14 @@ def written(random, titled):
     """A file with these sections, in any of the ways to write it."""
     end = random.choice(("\n", "\n", "\n", "\r\n", "\r"))
     gap = lambda: random.choice(("", "", " ", "  ", "\t"))  # noqa: E731
-    filler = lambda: random.choice(("", "", "", "", "# words = x", "; words", "  # words", " ", "\t"))  # noqa: E731
+    filler = lambda: random.choice(
+        ("", "", "", "", "# words = x", "; words", "  # words", " ", "\t")
+    )  # noqa: E731
     text = random.choice(("", "", "# words", "\n", "[preview]\nx = y")) + "\n"
     for name, settings in titled:
         indent = random.choice(("", "", "", " ", "\t"))
-        text += f"{gap() if maybe(random, 0.1) else ''}[{name}]{random.choice(('', '', ' ', ' # words'))}\n"
+        before = gap() if maybe(random, 0.1) else ""
+        text += f"{before}[{name}]{random.choice(('', '', ' ', ' # words'))}\n"
         for key, value in settings:
             key = random.choice((key, key, key.upper(), key.title()))
             delimiter = random.choice(("=", "=", "=", ":"))
@@ -57,9 +66,12 @@ def spelled(random):
             settings = [*keys(f"{NAMES.index(name)}{file.upper()}").items()]
             settings += [("aws_session_token", f"token#{name.encode().hex()}")] * maybe(random, 0.3)
             settings += [("region", random.choice(("eu-west-1", "us-west-2")))] * maybe(random)
-            settings += [(random.choice(("output", "sx", "x.y")), random.choice(("json", "a = b", "%(x)s", "'q'")))] * maybe(
-                random, 0.4
-            )
+            settings += [
+                (
+                    random.choice(("output", "sx", "x.y")),
+                    random.choice(("json", "a = b", "%(x)s", "'q'")),
+                )
+            ] * maybe(random, 0.4)
             random.shuffle(settings)
             titled += [(title(random, name, file == "config"), settings)] * maybe(random, 0.8)
         files[file] = written(random, titled) if maybe(random, 0.8) else None
@@ -68,18 +80,27 @@ def spelled(random):
 
 
 LINES = (
-    "[default]", "[default]", "[profile x]", "[x]", "[DEFAULT]", "[other] words", " [default]", "[default", "default]", "[]",
-    "[[default]]", "aws_access_key_id = AKIAFILE", "aws_access_key_id=AKIAFILE", "aws_secret_access_key = s",
-    "aws_secret_access_key: s", "aws_secret_access_key = s", "  aws_secret_access_key = s", "\taws_access_key_id\t=\tAKIAFILE",
-    "aws_session_token = t", "AWS_SESSION_TOKEN=u", "region = eu-west-1", "region", "= x", ": x", "x =", "y =", "  max = 1",
-    "  words", "    deeper = 1", "\t= x", "", "", " ", "\t", "# words", "  # words", "; words", "  ; words", "words ; more",
-    "a = b # c", "a:b=c", "a b = c", "rem words", "a\xa0= b", "\xa0b = c", "c = d\u2028e", "d = \x1ce", "\x0cf = g",
+    "[default]", "[default]", "[profile x]", "[x]", "[DEFAULT]", "[other] words", " [default]",
+    "[default", "default]", "[]", "[[default]]", "aws_access_key_id = AKIAFILE",
+    "aws_access_key_id=AKIAFILE", "aws_secret_access_key = s", "aws_secret_access_key: s",
+    "aws_secret_access_key = s", "  aws_secret_access_key = s",
+    "\taws_access_key_id\t=\tAKIAFILE", "aws_session_token = t", "AWS_SESSION_TOKEN=u",
+    "region = eu-west-1", "region", "= x", ": x", "x =", "y =", "  max = 1", "  words",
+    "    deeper = 1", "\t= x", "", "", " ", "\t", "# words", "  # words", "; words",
+    "  ; words", "words ; more", "a = b # c", "a:b=c", "a b = c", "rem words", "a\xa0= b",
+    "\xa0b = c", "c = d\u2028e", "d = \x1ce", "\x0cf = g",
 )  # fmt: skip
 
 
 def lines(random):
     """Lines that may or may not be a file."""
-    text = "\n".join(["[default]"] * maybe(random, 0.7) + [random.choice(LINES) for _ in range(random.randint(2, 9))]) + "\n"
+    text = (
+        "\n".join(
+            ["[default]"] * maybe(random, 0.7)
+            + [random.choice(LINES) for _ in range(random.randint(2, 9))]
+        )
+        + "\n"
+    )
     other = section("default", **keys("OTHER"))
     if maybe(random):
         return {"credentials": text, "config": other if maybe(random) else None}
@@ -88,18 +109,31 @@ def lines(random):
 
 def precedence(random):
     """Sources of every kind, some of them."""
-    profiles = {file: {name: {} for name in ("default", "work") if maybe(random, 0.8)} for file in ("config", "credentials")}
+    profiles = {
+        file: {name: {} for name in ("default", "work") if maybe(random, 0.8)}
+        for file in ("config", "credentials")
+    }
     files, env = {"token": "subject"}, {}
-    sso = {"sso_start_url": "https://corp/start", "sso_region": "us-west-2", "sso_account_id": "1", "sso_role_name": "Dev"}
+    sso = {
+        "sso_start_url": "https://corp/start",
+        "sso_region": "us-west-2",
+        "sso_account_id": "1",
+        "sso_role_name": "Dev",
+    }
     sources = (
         lambda name: keys(f"{name.upper()}"),
         lambda name: {"aws_access_key_id": "AKIAHALF"},
         lambda name: {"credential_process": "{tools}/keys " + name},
-        lambda name: {"role_arn": f"{ROLE}{name}", "source_profile": random.choice(("default", "work"))},
+        lambda name: {
+            "role_arn": f"{ROLE}{name}",
+            "source_profile": random.choice(("default", "work")),
+        },
         lambda name: {"role_arn": f"{ROLE}{name}", "web_identity_token_file": "{home}/token"},
         lambda name: {
             "role_arn": f"{ROLE}{name}",
-            "credential_source": random.choice(("Environment", "EcsContainer", "Ec2InstanceMetadata")),
+            "credential_source": random.choice(
+                ("Environment", "EcsContainer", "Ec2InstanceMetadata")
+            ),
         },
         lambda name: sso,
         lambda name: {"region": random.choice(("eu-west-1", "eu-west-2"))},
@@ -116,18 +150,27 @@ def precedence(random):
     given = None
     match random.randrange(4):
         case 0:
-            env[random.choice(("AWS_PROFILE", "AWS_DEFAULT_PROFILE"))] = random.choice(("default", "work", "work", "nowhere"))
+            env[random.choice(("AWS_PROFILE", "AWS_DEFAULT_PROFILE"))] = random.choice(
+                ("default", "work", "work", "nowhere")
+            )
         case 1:
             given = random.choice(("default", "work", "work", "nowhere"))
         case _:
             # Not where a profile is named: that one without credentials is an error in spuff alone.
-            env |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "{cloud}/container"} if maybe(random, 0.3) else {}
+            env |= (
+                {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "{cloud}/container"}
+                if maybe(random, 0.3)
+                else {}
+            )
             env |= MACHINE if maybe(random, 0.5) else {}
     texts = {
         "config": "".join(
-            section(name if name == "default" else f"profile {name}", **settings) for name, settings in profiles["config"].items()
+            section(name if name == "default" else f"profile {name}", **settings)
+            for name, settings in profiles["config"].items()
         ),
-        "credentials": "".join(section(name, **settings) for name, settings in profiles["credentials"].items()),
+        "credentials": "".join(
+            section(name, **settings) for name, settings in profiles["credentials"].items()
+        ),
     }
     return texts | {"files": files, "env": env, "profile": given}
 
@@ -142,10 +185,14 @@ def chains(random):
             settings["role_arn"] = f"{ROLE}{name}"
         if maybe(random, 0.8):
             settings["source_profile"] = random.choice(
-                (*names, "c", "c", "nowhere") if maybe(random, 0.4) else names[names.index(name) + 1 :] or ("c",)
+                (*names, "c", "c", "nowhere")
+                if maybe(random, 0.4)
+                else names[names.index(name) + 1 :] or ("c",)
             )
         elif maybe(random, 0.7):
-            settings["credential_source"] = random.choice(("EcsContainer", "Ec2InstanceMetadata", "Environment", "words"))
+            settings["credential_source"] = random.choice(
+                ("EcsContainer", "Ec2InstanceMetadata", "Environment", "words")
+            )
         if maybe(random, 0.7 if name == "c" else 0.15):
             settings |= random.choice(
                 (
@@ -157,7 +204,11 @@ def chains(random):
             )
         settings |= {"external_id": f"id-{name}"} if maybe(random, 0.3) else {}
         settings |= {"role_session_name": f"me-{name}"} if maybe(random, 0.3) else {}
-        settings |= {"duration_seconds": random.choice(("900", "3600", "words", "60"))} if maybe(random, 0.3) else {}
+        settings |= (
+            {"duration_seconds": random.choice(("900", "3600", "words", "60"))}
+            if maybe(random, 0.3)
+            else {}
+        )
         text += section(name if name == "default" else f"profile {name}", **settings)
     return {"config": text, "env": MACHINE if maybe(random, 0.3) else {}}
 
@@ -176,9 +227,27 @@ def time(random):
         text = f"{year}{month:02}{day:02}T{hour:02}{minute:02}{second:02}"
     else:
         text = f"{year}-{month:02}-{day:02}{random.choice('TTT ')}{hour:02}:{minute:02}:{second:02}"
-        text += "." + "".join(random.choices("0123456789", k=random.randint(1, 6))) if maybe(random, 0.4) else ""
+        text += (
+            "." + "".join(random.choices("0123456789", k=random.randint(1, 6)))
+            if maybe(random, 0.4)
+            else ""
+        )
     return text + random.choice(
-        ("Z", "Z", "+00:00", "+0000", "+00", "UTC", " UTC", "GMT", "-07:00", "+05:30", "-0730", " +00:00", "")
+        (
+            "Z",
+            "Z",
+            "+00:00",
+            "+0000",
+            "+00",
+            "UTC",
+            " UTC",
+            "GMT",
+            "-07:00",
+            "+05:30",
+            "-0730",
+            " +00:00",
+            "",
+        )
     )
 
 
@@ -188,15 +257,33 @@ def times(random):
     sso = section("default", sso_session="corp", sso_account_id="1", sso_role_name="Dev") + section(
         "sso-session corp", sso_start_url="x", sso_region="us-west-2"
     )
-    old = section("default", sso_start_url="corp", sso_region="us-west-2", sso_account_id="1", sso_role_name="Dev")
-    more = {"refreshToken": "r", "clientId": "c", "clientSecret": "s", "registrationExpiresAt": spelled}
-    answer = f'{{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "s", "Expiration": "{spelled}"}}'
+    old = section(
+        "default",
+        sso_start_url="corp",
+        sso_region="us-west-2",
+        sso_account_id="1",
+        sso_role_name="Dev",
+    )
+    more = {
+        "refreshToken": "r",
+        "clientId": "c",
+        "clientSecret": "s",
+        "registrationExpiresAt": spelled,
+    }
+    answer = (
+        f'{{"Version": 1, "AccessKeyId": "AKIAPROCESS", '
+        f'"SecretAccessKey": "s", "Expiration": "{spelled}"}}'
+    )
     return random.choice((
         partial(dict, env=env_keys("ENV", AWS_CREDENTIAL_EXPIRATION=spelled)),
         partial(dict, config=sso, files=sign_in("corp", spelled)),
         partial(dict, config=old, files=sign_in("corp", spelled)),
         partial(dict, config=sso, files=sign_in("corp", "2020-01-01T00:00:00Z", **more)),
-        partial(dict, config=section("default", credential_process="{tools}/keys"), env={"KEYS_ANSWER": answer}),
+        partial(
+            dict,
+            config=section("default", credential_process="{tools}/keys"),
+            env={"KEYS_ANSWER": answer},
+        ),
     ))()  # fmt: skip
 
 
@@ -208,7 +295,13 @@ def quoted(random, word):
         case 1:
             return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case 2:
-            return "".join(f"\\{letter}" if letter in " \t'\"\\#" or maybe(random, 0.1) else letter for letter in word) or "''"
+            return (
+                "".join(
+                    f"\\{letter}" if letter in " \t'\"\\#" or maybe(random, 0.1) else letter
+                    for letter in word
+                )
+                or "''"
+            )
     return word
 
 
@@ -216,7 +309,10 @@ def commands(random):
     """Words of a command, in quotes or in none."""
     letters = "ab $*#;é=%~\\'\"\t"
     if maybe(random):
-        words = ["".join(random.choices(letters, k=random.randint(0, 5))) for _ in range(random.randint(0, 4))]
+        words = [
+            "".join(random.choices(letters, k=random.randint(0, 5)))
+            for _ in range(random.randint(0, 4))
+        ]
         command = " ".join(quoted(random, word) for word in words)
     else:
         command = "".join(random.choices(letters, k=random.randint(0, 14)))
@@ -229,11 +325,17 @@ def endpoints(random):
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_STS"):
         if maybe(random, 0.3):
             env[name] = random.choice(
-                ("", "{cloud}/" + name.lower().replace("_", "-"), "https://" + name.lower().replace("_", "-") + ".example.com")
+                (
+                    "",
+                    "{cloud}/" + name.lower().replace("_", "-"),
+                    "https://" + name.lower().replace("_", "-") + ".example.com",
+                )
             )
     if maybe(random, 0.3):
         env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = random.choice(("true", "True", "false", "1"))
-    settings = {"role_arn": f"{ROLE}Deploy", "source_profile": "x"} if maybe(random) else keys("FILE")
+    settings = (
+        {"role_arn": f"{ROLE}Deploy", "source_profile": "x"} if maybe(random) else keys("FILE")
+    )
     for key, value in (
         ("endpoint_url", "{cloud}/profile"),
         ("services", "s"),
@@ -241,9 +343,17 @@ def endpoints(random):
         ("endpoint_url", ""),
     ):
         settings |= {key: value} if maybe(random, 0.3) else {}
-    text = section("default", **settings) + section("profile x", **keys("X", endpoint_url="{cloud}/x"))
+    text = section("default", **settings) + section(
+        "profile x", **keys("X", endpoint_url="{cloud}/x")
+    )
     # One that is not there is told at once, where EC2 has an endpoint of its own.
-    text += "[services t]\n" if maybe(random, 0.1) and "AWS_ENDPOINT_URL_EC2" not in env else "[services s]\nother =\n  x = y\n"
+    text += (
+        "[services t]\n"
+        if maybe(random, 0.1) and "AWS_ENDPOINT_URL_EC2" not in env
+        else "[services s]\nother =\n  x = y\n"
+    )
     for service in ("ec2", "sts", "s3"):
-        text += f"{service} =\n  endpoint_url = {{cloud}}/section-{service}\n" if maybe(random) else ""
+        text += (
+            f"{service} =\n  endpoint_url = {{cloud}}/section-{service}\n" if maybe(random) else ""
+        )
     return {"config": text, "env": env, "endpoint": False}

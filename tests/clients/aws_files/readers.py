@@ -42,10 +42,14 @@ class Boto:
         os.chdir(folder)
         try:
             # They are filled when the classes are made.
-            SSOProvider._SSO_TOKEN_CACHE_DIR = SSOTokenProvider._SSO_TOKEN_CACHE_DIR = os.path.expanduser("~/.aws/sso/cache")
+            SSOProvider._SSO_TOKEN_CACHE_DIR = SSOTokenProvider._SSO_TOKEN_CACHE_DIR = (
+                os.path.expanduser("~/.aws/sso/cache")
+            )
             session = botocore.session.Session(profile=profile)
             session.register_component("data_loader", self.loader)
-            session.get_component("credential_provider").get_provider("assume-role")._prompter = lambda text: "123456"
+            session.get_component("credential_provider").get_provider("assume-role")._prompter = (
+                lambda text: "123456"
+            )
             boto3.session.Session(botocore_session=session).client("ec2").describe_instances()
             return None
         except Exception as error:
@@ -66,7 +70,9 @@ class Spuff:
         """Makes one request, or as many as `again` allows; gives what went wrong."""
         command = [self.program, "--provider", "aws", "--owner", "nobody", "--dry-run"]
         command += [] if profile is None else ["--option", f"profile={profile}"]
-        running = subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        running = subprocess.Popen(
+            command, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         end = time.monotonic() + PATIENCE
         while True:
             try:

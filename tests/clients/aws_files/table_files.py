@@ -19,8 +19,12 @@ def spellings():
         "a title that is indented": f"  [default]\n  {one} = AKIAFILE\n  {two} = s\n",
         "words after a title": f"[default] words\n{one} = AKIAFILE\n{two} = s\n",
         "a comment after a title": f"[default] # words\n{one} = AKIAFILE\n{two} = s\n",
-        "comments": f"# one\n; two\n[default]\n # three\n{one} = AKIAFILE\n;four\n{two} = s\n  ; five\n",
-        "a comment in a value": f"[default]\n{one} = AKIAFILE\n{two} = s # not a comment ; nor this\n",
+        "comments": (
+            f"# one\n; two\n[default]\n # three\n{one} = AKIAFILE\n;four\n{two} = s\n  ; five\n"
+        ),
+        "a comment in a value": (
+            f"[default]\n{one} = AKIAFILE\n{two} = s # not a comment ; nor this\n"
+        ),
         "quotes in a value": f'[default]\n{one} = AKIAFILE\n{two} = "s"\n',
         "percent signs": f"[default]\n{one} = AKIAFILE\n{two} = s%(x)s%\n",
         "backslashes": f"[default]\n{one} = AKIAFILE\n{two} = s\\n\\\\t\n",
@@ -32,26 +36,37 @@ def spellings():
         "an empty value": f"[default]\noutput =\n{one} = AKIAFILE\n{two} = s\n",
         "DEFAULT holds for all": f"[DEFAULT]\n{two} = s\n[default]\n{one} = AKIAFILE\n",
         "DEFAULT comes after": f"[default]\n{one} = AKIAFILE\n[DEFAULT]\n{two} = s\n",
-        "DEFAULT twice": f"[DEFAULT]\n{two} = s\n[DEFAULT]\noutput = x\n[default]\n{one} = AKIAFILE\n",
+        "DEFAULT twice": (
+            f"[DEFAULT]\n{two} = s\n[DEFAULT]\noutput = x\n[default]\n{one} = AKIAFILE\n"
+        ),
         "a vertical tab at the end": f"[default]\n{one} = AKIAFILE\n{two} = s\v\n",
         "a no-break space at the end": f"[default]\n{one} = AKIAFILE\n{two} = s\u00a0\n",
         "a session token": f"[default]\n{one} = AKIAFILE\n{two} = s\naws_session_token = t\n",
-        "both tokens": f"[default]\n{one} = AKIAFILE\n{two} = s\naws_session_token = t\naws_security_token = u\n",
-        "an empty first token": f"[default]\n{one} = AKIAFILE\n{two} = s\naws_session_token = t\naws_security_token =\n",
+        "both tokens": (
+            f"[default]\n{one} = AKIAFILE\n{two} = "
+            "s\naws_session_token = t\naws_security_token = u\n"
+        ),
+        "an empty first token": (
+            f"[default]\n{one} = AKIAFILE\n{two} = s\naws_session_token = t\naws_security_token =\n"
+        ),
     }.items():
         for file in ("credentials", "config"):
             yield row(f"{name}, {file}", "AKIAFILE", **{file: text})
     for name, text in {
         "no section": f"{one} = AKIAFILE\n{two} = s\n",
         "a key twice": f"[default]\n{one} = AKIAFILE\n{two} = s\n{one} = AKIAOTHER\n",
-        "a key twice, in capitals": f"[default]\n{one} = AKIAFILE\n{two} = s\n{one.upper()} = AKIAOTHER\n",
+        "a key twice, in capitals": (
+            f"[default]\n{one} = AKIAFILE\n{two} = s\n{one.upper()} = AKIAOTHER\n"
+        ),
         "a section twice": f"[default]\n{one} = AKIAFILE\n[default]\n{two} = s\n",
         "a line without a value": f"[default]\n{one} = AKIAFILE\n{two} = s\nwords\n",
         "a title that is not closed": f"[default\n{one} = AKIAFILE\n{two} = s\n",
         "an empty title": f"[]\nx = y\n[default]\n{one} = AKIAFILE\n{two} = s\n",
         "a value without a key": f"[default]\n= x\n{one} = AKIAFILE\n{two} = s\n",
         "nested words": f"[default]\n{one} = AKIAFILE\n{two} = s\ns3 =\n  words\n",
-        "nested words elsewhere": f"[default]\n{one} = AKIAFILE\n{two} = s\n[other]\ns3 =\n  words\n",
+        "nested words elsewhere": (
+            f"[default]\n{one} = AKIAFILE\n{two} = s\n[other]\ns3 =\n  words\n"
+        ),
         "no secret": f"[default]\n{one} = AKIAFILE\n",
         "no access key": f"[default]\n{two} = s\n",
         "another section": f"[other]\n{one} = AKIAFILE\n{two} = s\n",
@@ -60,10 +75,22 @@ def spellings():
     }.items():
         for file in ("credentials", "config"):
             yield row(f"{name}, {file}", REFUSED, **{file: text})
-    yield row("a continued value", "AKIAFILE", credentials=f"[default]\n{one} = AKIAFILE\n{two} = s\n   t\n")
+    yield row(
+        "a continued value",
+        "AKIAFILE",
+        credentials=f"[default]\n{one} = AKIAFILE\n{two} = s\n   t\n",
+    )
     s3 = "settings of other services are not looked at: boto3 stumbles over an empty one"
-    yield row("an empty setting of S3", "AKIAFILE", credentials=section("default", **DEFAULT, s3=""), differs=s3)
-    for name, empty in {"access key": f"{one} =\n{two} = s\n", "secret": f"{one} = AKIAFILE\n{two} =\n"}.items():
+    yield row(
+        "an empty setting of S3",
+        "AKIAFILE",
+        credentials=section("default", **DEFAULT, s3=""),
+        differs=s3,
+    )
+    for name, empty in {
+        "access key": f"{one} =\n{two} = s\n",
+        "secret": f"{one} = AKIAFILE\n{two} =\n",
+    }.items():
         reason = "an empty key in a file is an error: boto3 signs with it, and is refused by AWS"
         yield row(f"an empty {name}", REFUSED, credentials=f"[default]\n{empty}", differs=reason)
 
@@ -75,10 +102,17 @@ def encodings():
     yield row("CR", "AKIAFILE", credentials=text.replace("\n", "\r").encode())
     yield row("mixed line ends", "AKIAFILE", credentials=text.replace("\n", "\r\n", 1).encode())
     yield row(
-        "CRLF and nested settings", "AKIAFILE", config=("[default]\ns3 =\n  a = b\n" + text[10:]).replace("\n", "\r\n").encode()
+        "CRLF and nested settings",
+        "AKIAFILE",
+        config=("[default]\ns3 =\n  a = b\n" + text[10:]).replace("\n", "\r\n").encode(),
     )
     yield row("UTF-8", "AKIAFILE", credentials="# Schlüssel ✓\n" + text)
-    yield row("a profile in UTF-8", "AKIAFILE", config=section("profile schön✓", **DEFAULT), env={"AWS_PROFILE": "schön✓"})
+    yield row(
+        "a profile in UTF-8",
+        "AKIAFILE",
+        config=section("profile schön✓", **DEFAULT),
+        env={"AWS_PROFILE": "schön✓"},
+    )
     yield row(
         "a profile in quotes and UTF-8",
         "AKIAFILE",
@@ -89,10 +123,14 @@ def encodings():
     yield row("UTF-16", REFUSED, credentials=text.encode("utf-16"))
     yield row("byte order mark", REFUSED, credentials=text.encode("utf-8-sig"))
     yield row("byte order mark before a comment", REFUSED, credentials=("\ufeff# words\n" + text))
-    yield row("byte order mark in the config", REFUSED, config="\ufeff[profile x]\n", credentials=text)
+    yield row(
+        "byte order mark in the config", REFUSED, config="\ufeff[profile x]\n", credentials=text
+    )
     yield row("an empty file", REFUSED, credentials="")
     yield row("a NUL", "AKIAFILE", credentials=text + "x = \0\n")
-    yield row("line separators of Unicode", "AKIAFILE", credentials=text + "x = a\u2028b\x85c\x0cd\n")
+    yield row(
+        "line separators of Unicode", "AKIAFILE", credentials=text + "x = a\u2028b\x85c\x0cd\n"
+    )
 
 
 def places():
@@ -101,13 +139,29 @@ def places():
     yield row("nothing at all", REFUSED)
     yield row("credentials before config", "AKIAFILE", credentials=file, config=config)
     yield row(
-        "credentials with half, config with all", REFUSED, credentials="[default]\naws_access_key_id = AKIAFILE\n", config=config
+        "credentials with half, config with all",
+        REFUSED,
+        credentials="[default]\naws_access_key_id = AKIAFILE\n",
+        config=config,
     )
-    yield row("config, credentials without", "AKIACONFIG", credentials=section("other", **keys("FILE")), config=config)
     yield row(
-        "the secret alone in credentials", "AKIACONFIG", credentials="[default]\naws_secret_access_key = other\n", config=config
+        "config, credentials without",
+        "AKIACONFIG",
+        credentials=section("other", **keys("FILE")),
+        config=config,
     )
-    yield row("the region of credentials", "AKIAFILE", credentials=file + "region = eu-west-1\n", region=None)
+    yield row(
+        "the secret alone in credentials",
+        "AKIACONFIG",
+        credentials="[default]\naws_secret_access_key = other\n",
+        config=config,
+    )
+    yield row(
+        "the region of credentials",
+        "AKIAFILE",
+        credentials=file + "region = eu-west-1\n",
+        region=None,
+    )
     yield row(
         "the region of both",
         "AKIAFILE",
@@ -115,10 +169,23 @@ def places():
         config=config + "region = eu-west-2\n",
         region=None,
     )
-    yield row("the region of the config", "AKIAFILE", credentials=file, config="[default]\nregion = eu-west-2\n", region=None)
-    other = {"other/keys": section("default", **keys("OTHER")), "other/config": section("profile x", **keys("OTHER"))}
     yield row(
-        "another file", "AKIAOTHER", credentials=file, files=other, env={"AWS_SHARED_CREDENTIALS_FILE": "{home}/other/keys"}
+        "the region of the config",
+        "AKIAFILE",
+        credentials=file,
+        config="[default]\nregion = eu-west-2\n",
+        region=None,
+    )
+    other = {
+        "other/keys": section("default", **keys("OTHER")),
+        "other/config": section("profile x", **keys("OTHER")),
+    }
+    yield row(
+        "another file",
+        "AKIAOTHER",
+        credentials=file,
+        files=other,
+        env={"AWS_SHARED_CREDENTIALS_FILE": "{home}/other/keys"},
     )
     yield row(
         "another file below the home",
@@ -138,10 +205,24 @@ def places():
         "another file by a variable",
         "AKIAOTHER",
         files=other,
-        env={"AWS_SHARED_CREDENTIALS_FILE": "$PLACE/other/${NAME}", "PLACE": "{home}", "NAME": "keys"},
+        env={
+            "AWS_SHARED_CREDENTIALS_FILE": "$PLACE/other/${NAME}",
+            "PLACE": "{home}",
+            "NAME": "keys",
+        },
     )
-    yield row("another file that is not there", REFUSED, credentials=file, env={"AWS_SHARED_CREDENTIALS_FILE": "{home}/nowhere"})
-    yield row("a folder for a file", REFUSED, credentials=file, env={"AWS_SHARED_CREDENTIALS_FILE": "{home}"})
+    yield row(
+        "another file that is not there",
+        REFUSED,
+        credentials=file,
+        env={"AWS_SHARED_CREDENTIALS_FILE": "{home}/nowhere"},
+    )
+    yield row(
+        "a folder for a file",
+        REFUSED,
+        credentials=file,
+        env={"AWS_SHARED_CREDENTIALS_FILE": "{home}"},
+    )
     yield row(
         "another config",
         "AKIAOTHER",
@@ -150,9 +231,18 @@ def places():
         env={"AWS_CONFIG_FILE": "~/other/config", "AWS_PROFILE": "x"},
     )
     yield row(
-        "another config that is not there", "AKIAFILE", credentials=file, config=config, env={"AWS_CONFIG_FILE": "~/nowhere"}
+        "another config that is not there",
+        "AKIAFILE",
+        credentials=file,
+        config=config,
+        env={"AWS_CONFIG_FILE": "~/nowhere"},
     )
-    yield row("a path in quotes", REFUSED, files=other, env={"AWS_SHARED_CREDENTIALS_FILE": "'{home}/other/keys'"})
+    yield row(
+        "a path in quotes",
+        REFUSED,
+        files=other,
+        env={"AWS_SHARED_CREDENTIALS_FILE": "'{home}/other/keys'"},
+    )
     yield row(
         "a path with a space",
         "AKIAOTHER",
@@ -173,9 +263,19 @@ def places():
         region=None,
     )
     yield row(
-        "an empty path of credentials", "AKIAFILE", credentials=file, env={"AWS_SHARED_CREDENTIALS_FILE": ""}, differs=EMPTY
+        "an empty path of credentials",
+        "AKIAFILE",
+        credentials=file,
+        env={"AWS_SHARED_CREDENTIALS_FILE": ""},
+        differs=EMPTY,
     )
-    yield row("an empty path of the config", "AKIACONFIG", config=config, env={"AWS_CONFIG_FILE": ""}, differs=EMPTY)
+    yield row(
+        "an empty path of the config",
+        "AKIACONFIG",
+        config=config,
+        env={"AWS_CONFIG_FILE": ""},
+        differs=EMPTY,
+    )
     old = "the files of older tools are not read"
     yield row(
         "keys of the first EC2 tools",
@@ -186,12 +286,22 @@ def places():
     )
     boto2 = {".boto": section("Credentials", **keys("BOTO"))}
     yield row("keys of boto 2", REFUSED, files=boto2, differs=old)
-    yield row("keys of boto 2, named", REFUSED, files={"b": boto2[".boto"]}, env={"BOTO_CONFIG": "{home}/b"}, differs=old)
+    yield row(
+        "keys of boto 2, named",
+        REFUSED,
+        files={"b": boto2[".boto"]},
+        env={"BOTO_CONFIG": "{home}/b"},
+        differs=old,
+    )
 
 
 def choices():
     """Which profile is read, and how its section is named."""
-    credentials = section("default", **keys("FILE")) + section("work", **keys("WORK")) + section("play", **keys("PLAY"))
+    credentials = (
+        section("default", **keys("FILE"))
+        + section("work", **keys("WORK"))
+        + section("play", **keys("PLAY"))
+    )
     for name, expects, env in (
         ("none", "AKIAFILE", {}),
         ("AWS_PROFILE", "AKIAWORK", {"AWS_PROFILE": "work"}),
@@ -199,7 +309,11 @@ def choices():
         ("both", "AKIAPLAY", {"AWS_DEFAULT_PROFILE": "play", "AWS_PROFILE": "work"}),
         ("default by name", "AKIAFILE", {"AWS_PROFILE": "default"}),
         ("one that is not there", REFUSED, {"AWS_PROFILE": "nowhere"}),
-        ("one that is not there, with keys in the environment", REFUSED, env_keys("ENV", AWS_PROFILE="nowhere")),
+        (
+            "one that is not there, with keys in the environment",
+            REFUSED,
+            env_keys("ENV", AWS_PROFILE="nowhere"),
+        ),
         ("one in capitals", REFUSED, {"AWS_PROFILE": "WORK"}),
         ("one with a space after it", REFUSED, {"AWS_PROFILE": "work "}),
         ("one with profile before it", REFUSED, {"AWS_PROFILE": "profile work"}),
@@ -207,7 +321,12 @@ def choices():
         yield row(name, expects, credentials=credentials, env=env)
     for name, expects, given, env in (
         ("given", "AKIAWORK", "work", {}),
-        ("given, before that of the environment", "AKIAWORK", "work", {"AWS_PROFILE": "play", "AWS_DEFAULT_PROFILE": "play"}),
+        (
+            "given, before that of the environment",
+            "AKIAWORK",
+            "work",
+            {"AWS_PROFILE": "play", "AWS_DEFAULT_PROFILE": "play"},
+        ),
         ("given, before keys of the environment", "AKIAWORK", "work", env_keys("ENV")),
         ("given, default", "AKIAFILE", "default", env_keys("ENV", AWS_PROFILE="work")),
         ("given, not there", REFUSED, "nowhere", env_keys("ENV")),
@@ -218,9 +337,27 @@ def choices():
             {"AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/token", "AWS_ROLE_ARN": f"{ROLE}Pod"},
         ),
     ):
-        yield row(name, expects, credentials=credentials, env=env, profile=given, files={"token": "subject"})
-    yield row("default by name, not there", REFUSED, credentials=section("work", **keys("WORK")), env={"AWS_PROFILE": "default"})
-    yield row("an empty choice", "AKIAFILE", credentials=credentials, env={"AWS_PROFILE": ""}, differs=EMPTY)
+        yield row(
+            name,
+            expects,
+            credentials=credentials,
+            env=env,
+            profile=given,
+            files={"token": "subject"},
+        )
+    yield row(
+        "default by name, not there",
+        REFUSED,
+        credentials=section("work", **keys("WORK")),
+        env={"AWS_PROFILE": "default"},
+    )
+    yield row(
+        "an empty choice",
+        "AKIAFILE",
+        credentials=credentials,
+        env={"AWS_PROFILE": ""},
+        differs=EMPTY,
+    )
     yield row(
         "an empty first choice",
         "AKIAWORK",
@@ -266,7 +403,10 @@ def choices():
         ("profile", "profile"),
     ):
         yield row(
-            f"[{title}] of the credentials", "AKIAWORK", credentials=section(title, **keys("WORK")), env={"AWS_PROFILE": name}
+            f"[{title}] of the credentials",
+            "AKIAWORK",
+            credentials=section(title, **keys("WORK")),
+            env={"AWS_PROFILE": name},
         )
     yield row(
         "[default] and [profile default]",
@@ -284,7 +424,9 @@ def choices():
         config=section("profile x", **keys("A")) + section("profile 'x'", **keys("B")),
         env={"AWS_PROFILE": "x"},
     )
-    bare = "a profile that is named and gives no credentials is an error: no other identity steps in"
+    bare = (
+        "a profile that is named and gives no credentials is an error: no other identity steps in"
+    )
     yield row(
         "a profile without credentials on a machine",
         REFUSED,

@@ -10,18 +10,42 @@ def environment():
     work = section("work", **keys("WORK"))
     yield row("keys", "AKIAENV", env=env_keys("ENV"))
     yield row("before the files", "AKIAENV", credentials=file, env=env_keys("ENV"))
-    yield row("before a profile of the environment", "AKIAENV", credentials=work, env=env_keys("ENV", AWS_PROFILE="work"))
+    yield row(
+        "before a profile of the environment",
+        "AKIAENV",
+        credentials=work,
+        env=env_keys("ENV", AWS_PROFILE="work"),
+    )
     yield row("with a token", "AKIAENV", env=env_keys("ENV", AWS_SESSION_TOKEN="t"))
     yield row("with the older token", "AKIAENV", env=env_keys("ENV", AWS_SECURITY_TOKEN="t"))
-    yield row("with both tokens", "AKIAENV", env=env_keys("ENV", AWS_SECURITY_TOKEN="t", AWS_SESSION_TOKEN="u"))
-    yield row("with an empty older token", "AKIAENV", env=env_keys("ENV", AWS_SECURITY_TOKEN="", AWS_SESSION_TOKEN="u"))
+    yield row(
+        "with both tokens",
+        "AKIAENV",
+        env=env_keys("ENV", AWS_SECURITY_TOKEN="t", AWS_SESSION_TOKEN="u"),
+    )
+    yield row(
+        "with an empty older token",
+        "AKIAENV",
+        env=env_keys("ENV", AWS_SECURITY_TOKEN="", AWS_SESSION_TOKEN="u"),
+    )
     yield row("with an empty token", "AKIAENV", env=env_keys("ENV", AWS_SESSION_TOKEN=""))
     yield row("without a secret", REFUSED, credentials=file, env={"AWS_ACCESS_KEY_ID": "AKIAENV"})
-    yield row("with an empty secret", REFUSED, credentials=file, env=env_keys("ENV", AWS_SECRET_ACCESS_KEY=""))
-    yield row("with an empty key", "AKIAFILE", credentials=file, env=env_keys("ENV", AWS_ACCESS_KEY_ID=""))
+    yield row(
+        "with an empty secret",
+        REFUSED,
+        credentials=file,
+        env=env_keys("ENV", AWS_SECRET_ACCESS_KEY=""),
+    )
+    yield row(
+        "with an empty key", "AKIAFILE", credentials=file, env=env_keys("ENV", AWS_ACCESS_KEY_ID="")
+    )
     yield row("the secret alone", "AKIAFILE", credentials=file, env={"AWS_SECRET_ACCESS_KEY": "s"})
-    yield row("with a file that cannot be read", REFUSED, credentials="words\n", env=env_keys("ENV"))
-    yield row("with a config that cannot be read", REFUSED, config="[x]\n[x]\n", env=env_keys("ENV"))
+    yield row(
+        "with a file that cannot be read", REFUSED, credentials="words\n", env=env_keys("ENV")
+    )
+    yield row(
+        "with a config that cannot be read", REFUSED, config="[x]\n[x]\n", env=env_keys("ENV")
+    )
     yield row(
         "with a role in the file",
         "AKIAENV",
@@ -29,7 +53,11 @@ def environment():
         env=env_keys("ENV"),
     )
     for spelled in SOME_TIMES:
-        yield row(f"that end at {spelled!r}", "AKIAENV", env=env_keys("ENV", AWS_CREDENTIAL_EXPIRATION=spelled))
+        yield row(
+            f"that end at {spelled!r}",
+            "AKIAENV",
+            env=env_keys("ENV", AWS_CREDENTIAL_EXPIRATION=spelled),
+        )
     yield row("that end soon", REFUSED, env=env_keys("ENV", AWS_CREDENTIAL_EXPIRATION="soon"))
     yield row("that have ended", REFUSED, env=env_keys("ENV", AWS_CREDENTIAL_EXPIRATION=ENDED))
     yield row("with an empty end", "AKIAENV", env=env_keys("ENV", AWS_CREDENTIAL_EXPIRATION=""))
@@ -50,7 +78,9 @@ def roles():
         credentials=section("base", **keys("BASE")),
     )
     yield row(
-        "a role in the credentials", "ASIADEPLOY", credentials=role(source_profile="base") + section("base", **keys("BASE"))
+        "a role in the credentials",
+        "ASIADEPLOY",
+        credentials=role(source_profile="base") + section("base", **keys("BASE")),
     )
     yield row(
         "a role in halves",
@@ -61,7 +91,8 @@ def roles():
     yield row(
         "with a token",
         "ASIADEPLOY",
-        config=role(source_profile="base") + section("profile base", **keys("BASE", aws_session_token="t")),
+        config=role(source_profile="base")
+        + section("profile base", **keys("BASE", aws_session_token="t")),
     )
     yield row(
         "external id and session name",
@@ -69,9 +100,17 @@ def roles():
         config=role(source_profile="base", external_id="a b/c", role_session_name="me@here") + base,
     )
     for seconds in ("1200", " 900 ", "words", "+1200", "12.5", ""):
-        yield row(f"a duration of {seconds!r}", "ASIADEPLOY", config=role(source_profile="base", duration_seconds=seconds) + base)
+        yield row(
+            f"a duration of {seconds!r}",
+            "ASIADEPLOY",
+            config=role(source_profile="base", duration_seconds=seconds) + base,
+        )
     for seconds in ("-900", "0", "60", "43201", "99999999999999"):
-        yield row(f"a duration of {seconds!r}", REFUSED, config=role(source_profile="base", duration_seconds=seconds) + base)
+        yield row(
+            f"a duration of {seconds!r}",
+            REFUSED,
+            config=role(source_profile="base", duration_seconds=seconds) + base,
+        )
     for seconds in ("1_200", "٩٠٠"):
         python = "a duration that Python alone takes for a number is none"
         yield row(
@@ -80,9 +119,17 @@ def roles():
             config=role(source_profile="base", duration_seconds=seconds) + base,
             differs=python,
         )
-    yield row("an empty session name", "ASIADEPLOY", config=role(source_profile="base", role_session_name="") + base)
-    yield row("an empty external id", REFUSED, config=role(source_profile="base", external_id="") + base)
-    yield row("keys beside the role", "ASIADEPLOY", config=role(source_profile="default", **keys("OWN")))
+    yield row(
+        "an empty session name",
+        "ASIADEPLOY",
+        config=role(source_profile="base", role_session_name="") + base,
+    )
+    yield row(
+        "an empty external id", REFUSED, config=role(source_profile="base", external_id="") + base
+    )
+    yield row(
+        "keys beside the role", "ASIADEPLOY", config=role(source_profile="default", **keys("OWN"))
+    )
     yield row(
         "keys in the credentials beside the role",
         "ASIADEPLOY",
@@ -90,7 +137,11 @@ def roles():
         credentials=section("default", **keys("OWN")),
     )
     yield row("itself without keys", REFUSED, config=role(source_profile="default"))
-    yield row("two roles", "ASIADEPLOY", config=role(source_profile="a") + role("profile a", "A", source_profile="base") + base)
+    yield row(
+        "two roles",
+        "ASIADEPLOY",
+        config=role(source_profile="a") + role("profile a", "A", source_profile="base") + base,
+    )
     yield row(
         "three roles",
         "ASIADEPLOY",
@@ -99,21 +150,31 @@ def roles():
         + role("profile b", "B", source_profile="base")
         + base,
     )
-    yield row("a circle of two", REFUSED, config=role(source_profile="a") + role("profile a", "A", source_profile="default"))
+    yield row(
+        "a circle of two",
+        REFUSED,
+        config=role(source_profile="a") + role("profile a", "A", source_profile="default"),
+    )
     yield row(
         "a circle behind",
         REFUSED,
-        config=role(source_profile="a") + role("profile a", "A", source_profile="b") + role("profile b", "B", source_profile="a"),
+        config=role(source_profile="a")
+        + role("profile a", "A", source_profile="b")
+        + role("profile b", "B", source_profile="a"),
     )
     yield row(
         "a source with keys and a role",
         "ASIADEPLOY",
-        config=role(source_profile="a") + role("profile a", "A", source_profile="base", **keys("OWN")) + base,
+        config=role(source_profile="a")
+        + role("profile a", "A", source_profile="base", **keys("OWN"))
+        + base,
     )
     yield row(
         "a source with half a key and a role",
         REFUSED,
-        config=role(source_profile="a") + role("profile a", "A", source_profile="base", aws_secret_access_key="s") + base,
+        config=role(source_profile="a")
+        + role("profile a", "A", source_profile="base", aws_secret_access_key="s")
+        + base,
     )
     yield row(
         "a source that is itself the source",
@@ -122,36 +183,59 @@ def roles():
     )
     yield row("a source that is not there", REFUSED, config=role(source_profile="nowhere"))
     yield row(
-        "a source without credentials", REFUSED, config=role(source_profile="base") + "[profile base]\nregion = eu-west-1\n"
+        "a source without credentials",
+        REFUSED,
+        config=role(source_profile="base") + "[profile base]\nregion = eu-west-1\n",
     )
     yield row("an empty source", REFUSED, config=role(source_profile=""))
-    yield row("an empty role", REFUSED, config="[default]\nrole_arn =\nsource_profile = base\n" + base)
+    yield row(
+        "an empty role", REFUSED, config="[default]\nrole_arn =\nsource_profile = base\n" + base
+    )
     yield row("neither source", REFUSED, config=role())
-    yield row("both sources", REFUSED, config=role(source_profile="base", credential_source="Environment") + base)
-    yield row("keys of the default do not help", REFUSED, config=role(), credentials=section("default", **keys("FILE")))
+    yield row(
+        "both sources",
+        REFUSED,
+        config=role(source_profile="base", credential_source="Environment") + base,
+    )
+    yield row(
+        "keys of the default do not help",
+        REFUSED,
+        config=role(),
+        credentials=section("default", **keys("FILE")),
+    )
     yield row(
         "a process as source",
         "ASIADEPLOY",
-        config=role(source_profile="base") + section("profile base", credential_process="{tools}/keys a"),
+        config=role(source_profile="base")
+        + section("profile base", credential_process="{tools}/keys a"),
     )
     yield row(
         "credentials before the process of a source",
         "ASIADEPLOY",
-        config=role(source_profile="base") + section("profile base", credential_process="{tools}/keys a"),
+        config=role(source_profile="base")
+        + section("profile base", credential_process="{tools}/keys a"),
         credentials=section("base", **keys("BASE")),
     )
-    sso = {"sso_start_url": "https://corp/start", "sso_region": "eu-west-1", "sso_account_id": "1", "sso_role_name": "Dev"}
+    sso = {
+        "sso_start_url": "https://corp/start",
+        "sso_region": "eu-west-1",
+        "sso_account_id": "1",
+        "sso_role_name": "Dev",
+    }
     yield row(
         "a sign-in as source",
         "ASIADEPLOY",
         config=role(source_profile="base") + section("profile base", **sso),
         files=sign_in("https://corp/start"),
     )
-    session = section("profile base", sso_session="corp", sso_account_id="1", sso_role_name="Dev") + section(
-        "sso-session corp", sso_start_url="https://corp/start", sso_region="eu-west-1"
-    )
+    session = section(
+        "profile base", sso_session="corp", sso_account_id="1", sso_role_name="Dev"
+    ) + section("sso-session corp", sso_start_url="https://corp/start", sso_region="eu-west-1")
     yield row(
-        "a sign-in of a session as source", "ASIADEPLOY", config=role(source_profile="base") + session, files=sign_in("corp")
+        "a sign-in of a session as source",
+        "ASIADEPLOY",
+        config=role(source_profile="base") + session,
+        files=sign_in("corp"),
     )
     web_identity = {"web_identity_token_file": "{home}/token"}
     yield row(
@@ -161,11 +245,17 @@ def roles():
         files={"token": "subject"},
     )
     named = {"AWS_PROFILE": "work"}
-    yield row("of a named profile", "ASIADEPLOY", config=role("profile work", source_profile="base") + base, env=named)
+    yield row(
+        "of a named profile",
+        "ASIADEPLOY",
+        config=role("profile work", source_profile="base") + base,
+        env=named,
+    )
     yield row(
         "the region of the role's profile",
         "ASIADEPLOY",
-        config=role(source_profile="base", region="eu-west-1") + section("profile base", **keys("BASE", region="eu-west-2")),
+        config=role(source_profile="base", region="eu-west-1")
+        + section("profile base", **keys("BASE", region="eu-west-2")),
         region=None,
     )
     yield row(
@@ -175,24 +265,62 @@ def roles():
         env=named | env_keys("ENV"),
     )
     yield row("Environment without keys", REFUSED, config=role(credential_source="Environment"))
-    yield row("Ec2InstanceMetadata", "ASIADEPLOY", config=role(credential_source="Ec2InstanceMetadata"), env=MACHINE)
-    yield row("Ec2InstanceMetadata that is off", REFUSED, config=role(credential_source="Ec2InstanceMetadata"))
-    yield row("EcsContainer", "ASIADEPLOY", config=role(credential_source="EcsContainer"), env=CONTAINER)
+    yield row(
+        "Ec2InstanceMetadata",
+        "ASIADEPLOY",
+        config=role(credential_source="Ec2InstanceMetadata"),
+        env=MACHINE,
+    )
+    yield row(
+        "Ec2InstanceMetadata that is off",
+        REFUSED,
+        config=role(credential_source="Ec2InstanceMetadata"),
+    )
+    yield row(
+        "EcsContainer", "ASIADEPLOY", config=role(credential_source="EcsContainer"), env=CONTAINER
+    )
     yield row("EcsContainer without one", REFUSED, config=role(credential_source="EcsContainer"))
-    yield row("a credential_source in small letters", REFUSED, config=role(credential_source="ecscontainer"), env=CONTAINER)
+    yield row(
+        "a credential_source in small letters",
+        REFUSED,
+        config=role(credential_source="ecscontainer"),
+        env=CONTAINER,
+    )
     yield row(
         "a source with a credential_source",
         "ASIADEPLOY",
         config=role(source_profile="a") + role("profile a", "A", credential_source="EcsContainer"),
         env=CONTAINER,
     )
-    yield row("STS refuses", REFUSED, config=role(source_profile="base") + base, answers={"AssumeRole": 403})
-    for spelled in SOME_TIMES:
-        yield row(f"until {spelled!r}", "ASIADEPLOY", config=role(source_profile="base") + base, answers={"expiration": spelled})
-    yield row("until soon", REFUSED, config=role(source_profile="base") + base, answers={"expiration": "soon"}, again=True)
-    mfa = "a library cannot ask for the code of an MFA device: the role is refused, and a way out named"
     yield row(
-        "an MFA device", REFUSED, config=role(source_profile="base", mfa_serial="arn:aws:iam::1:mfa/me") + base, differs=mfa
+        "STS refuses",
+        REFUSED,
+        config=role(source_profile="base") + base,
+        answers={"AssumeRole": 403},
+    )
+    for spelled in SOME_TIMES:
+        yield row(
+            f"until {spelled!r}",
+            "ASIADEPLOY",
+            config=role(source_profile="base") + base,
+            answers={"expiration": spelled},
+        )
+    yield row(
+        "until soon",
+        REFUSED,
+        config=role(source_profile="base") + base,
+        answers={"expiration": "soon"},
+        again=True,
+    )
+    mfa = (
+        "a library cannot ask for the code of an MFA "
+        "device: the role is refused, and a way out named"
+    )
+    yield row(
+        "an MFA device",
+        REFUSED,
+        config=role(source_profile="base", mfa_serial="arn:aws:iam::1:mfa/me") + base,
+        differs=mfa,
     )
 
 
@@ -234,20 +362,52 @@ def web():
         "a role of the profile with variables",
         "ASIADEPLOY",
         files=subject,
-        config=section("default", role_arn=f"{ROLE}Deploy", source_profile="x") + section("profile x", **keys("X")),
+        config=section("default", role_arn=f"{ROLE}Deploy", source_profile="x")
+        + section("profile x", **keys("X")),
         env=pod,
     )
-    yield row("no role", REFUSED, files=subject, env=pod | {"AWS_ROLE_ARN": UNSET}, credentials=file)
-    yield row("a role alone", "AKIAFILE", files=subject, env={"AWS_ROLE_ARN": f"{ROLE}Pod"}, credentials=file)
+    yield row(
+        "no role", REFUSED, files=subject, env=pod | {"AWS_ROLE_ARN": UNSET}, credentials=file
+    )
+    yield row(
+        "a role alone",
+        "AKIAFILE",
+        files=subject,
+        env={"AWS_ROLE_ARN": f"{ROLE}Pod"},
+        credentials=file,
+    )
     yield row("no file", REFUSED, env=pod, credentials=file)
-    yield row("a path with a tilde", REFUSED, files=subject, env=pod | {"AWS_WEB_IDENTITY_TOKEN_FILE": "~/token"})
-    yield row("a relative path", "ASIAPOD", files=subject, env=pod | {"AWS_WEB_IDENTITY_TOKEN_FILE": "../token"})
+    yield row(
+        "a path with a tilde",
+        REFUSED,
+        files=subject,
+        env=pod | {"AWS_WEB_IDENTITY_TOKEN_FILE": "~/token"},
+    )
+    yield row(
+        "a relative path",
+        "ASIAPOD",
+        files=subject,
+        env=pod | {"AWS_WEB_IDENTITY_TOKEN_FILE": "../token"},
+    )
     yield row(
         "not as the source of a role",
         REFUSED,
         files=subject,
-        config=section("default", role_arn=f"{ROLE}Deploy", source_profile="x") + "[profile x]\nregion = eu-west-1\n",
+        config=section("default", role_arn=f"{ROLE}Deploy", source_profile="x")
+        + "[profile x]\nregion = eu-west-1\n",
         env=pod,
     )
-    yield row("an empty file variable", "AKIAFILE", env=pod | {"AWS_WEB_IDENTITY_TOKEN_FILE": ""}, credentials=file)
-    yield row("STS refuses", REFUSED, files=subject, env=pod, credentials=file, answers={"AssumeRoleWithWebIdentity": 400})
+    yield row(
+        "an empty file variable",
+        "AKIAFILE",
+        env=pod | {"AWS_WEB_IDENTITY_TOKEN_FILE": ""},
+        credentials=file,
+    )
+    yield row(
+        "STS refuses",
+        REFUSED,
+        files=subject,
+        env=pod,
+        credentials=file,
+        answers={"AssumeRoleWithWebIdentity": 400},
+    )

@@ -24,4 +24,6 @@ TABLES = (
 
 
 def cases():
-    return [Case(f"{table.__name__}: {row.pop('name')}", **row) for table in TABLES for row in table()]
+    return [
+        Case(f"{table.__name__}: {row.pop('name')}", **row) for table in TABLES for row in table()
+    ]

@@ -49,7 +49,11 @@ def env_keys(name, **more):
 def sign_in(name, expires=LATER, **more):
     """The cached token of a sign-in, by the name of its session or its start URL."""
     named = hashlib.sha1(name.encode()).hexdigest()
-    return {f".aws/sso/cache/{named}.json": json.dumps({"accessToken": f"bearer {named}", "expiresAt": expires} | more)}
+    return {
+        f".aws/sso/cache/{named}.json": json.dumps(
+            {"accessToken": f"bearer {named}", "expiresAt": expires} | more
+        )
+    }
 
 
 def row(name, expects, **more):

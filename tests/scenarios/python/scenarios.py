@@ -1,4 +1,5 @@
-"""The shared scenarios in Python: `README.md` of the folder above says how a scenario is written, and what is printed.
+"""The shared scenarios in Python: `README.md` of the folder above says how a scenario is written,
+and what is printed.
 
 python tests/scenarios/python/scenarios.py tests/scenarios/lifecycle.scenario hetzner sync
 """
@@ -116,22 +117,33 @@ class Stage:
     def play_cloud(self, arguments: Arguments) -> None:
         token = arguments.get("token")
         speed = float(arguments.number("speed") or 60)
-        self.cloud = Cloud(speed=speed, quota=arguments.number("quota"), tokens=[] if token is None else [token])
+        self.cloud = Cloud(
+            speed=speed, quota=arguments.number("quota"), tokens=[] if token is None else [token]
+        )
 
     def play_no_faults(self, _: Arguments) -> None:
         self.running().clear_faults()
 
     def play_connect(self, arguments: Arguments) -> str:
         config = self.running().config(self.name)
-        limits = {"instance_ready": 20.0, "action_complete": 20.0, "poll_interval": 0.02, "http_request": 2.0}
-        timeouts = spuff.ProviderTimeouts(**{name: arguments.seconds(name, usual) or 0.0 for name, usual in limits.items()})
+        limits = {
+            "instance_ready": 20.0,
+            "action_complete": 20.0,
+            "poll_interval": 0.02,
+            "http_request": 2.0,
+        }
+        timeouts = spuff.ProviderTimeouts(
+            **{name: arguments.seconds(name, usual) or 0.0 for name, usual in limits.items()}
+        )
         token = arguments.get("token")
         options: dict[str, str] = config.options
         if arguments.get("owner") is not None:
             options["owner"] = arguments.text("owner")
         registry = spuff.ProviderRegistry.with_defaults()
         token = config.token if token is None else token
-        self.provider = registry.connect(self.name, token, config.endpoint, config.region, timeouts, **options)
+        self.provider = registry.connect(
+            self.name, token, config.endpoint, config.region, timeouts, **options
+        )
         return "ok"
 
     def fields(self, arguments: Arguments) -> dict[str, Any]:
@@ -156,7 +168,9 @@ class Stage:
     def create(self, arguments: Arguments, verb: str, **keywords: Any) -> str:
         limit = arguments.seconds("deadline")
         try:
-            machine: spuff.Instance = self.ask(verb, arguments.text("name"), timeout=limit, **self.fields(arguments), **keywords)
+            machine: spuff.Instance = self.ask(
+                verb, arguments.text("name"), timeout=limit, **self.fields(arguments), **keywords
+            )
         except spuff.SpuffError as error:
             self.note(arguments, error.instance_id)
             raise
@@ -176,7 +190,10 @@ class Stage:
 
         async def together() -> list[Any]:
             assert self.provider is not None
-            creates = (self.provider.aio.create_instance(arguments.text("name"), **fields) for _ in range(times))
+            creates = (
+                self.provider.aio.create_instance(arguments.text("name"), **fields)
+                for _ in range(times)
+            )
             return await asyncio.gather(*creates, return_exceptions=True)
 
         if self.loop is None:
@@ -184,12 +201,16 @@ class Stage:
                 made = [create.result() for create in [threads.submit(here) for _ in range(times)]]
         else:
             made = self.loop.run_until_complete(together())
-        self.note(arguments, next((one.id for one in made if isinstance(one, spuff.Instance)), None))
+        self.note(
+            arguments, next((one.id for one in made if isinstance(one, spuff.Instance)), None)
+        )
         return self.outcomes(made)
 
     def outcomes(self, made: Iterable[Any]) -> str:
         """What came of several creates."""
-        return lines(self.error(one) if isinstance(one, spuff.SpuffError) else self.bare(one) for one in made)
+        return lines(
+            self.error(one) if isinstance(one, spuff.SpuffError) else self.bare(one) for one in made
+        )
 
     def play_create_fleet(self, arguments: Arguments) -> str:
         keys = arguments.get("keys")
@@ -200,14 +221,22 @@ class Stage:
             requests.append(spuff.InstanceRequest(name, **fields))
         on_failure = arguments.get("on_failure") or "destroy_failed"
         wait = arguments.get("wait") is not None
-        return self.outcomes(self.ask("create_instances", requests, on_failure=on_failure, wait_ready=wait))
+        return self.outcomes(
+            self.ask("create_instances", requests, on_failure=on_failure, wait_ready=wait)
+        )
 
     def play_create(self, arguments: Arguments) -> str:
         times = arguments.number("at_once")
-        return self.create(arguments, "create_instance") if times is None else self.create_at_once(arguments, times)
+        return (
+            self.create(arguments, "create_instance")
+            if times is None
+            else self.create_at_once(arguments, times)
+        )
 
     def play_create_and_wait(self, arguments: Arguments) -> str:
-        return self.create(arguments, "create_and_wait", on_failure=arguments.get("on_failure") or "destroy")
+        return self.create(
+            arguments, "create_and_wait", on_failure=arguments.get("on_failure") or "destroy"
+        )
 
     def play_get(self, arguments: Arguments) -> str:
         found = self.ask("get_instance", arguments.text("id"))
@@ -219,7 +248,9 @@ class Stage:
 
     def play_gone(self, arguments: Arguments) -> str:
         began = time.monotonic()
-        while (found := self.ask("get_instance", arguments.text("id"))) and time.monotonic() - began < PATIENCE:
+        while (
+            found := self.ask("get_instance", arguments.text("id"))
+        ) and time.monotonic() - began < PATIENCE:
             time.sleep(PAUSE)
         return f"ok {word(found is None)}"
 
@@ -237,7 +268,9 @@ class Stage:
             time.sleep(PAUSE)
 
     def play_list(self, arguments: Arguments) -> str:
-        return lines(self.bare(machine) for machine in self.until_counted(arguments, "list_instances"))
+        return lines(
+            self.bare(machine) for machine in self.until_counted(arguments, "list_instances")
+        )
 
     def play_list_owned(self, arguments: Arguments) -> str:
         found = self.until_counted(arguments, "list_owned", arguments.text("owner"))
@@ -245,16 +278,22 @@ class Stage:
 
     def play_snapshot(self, arguments: Arguments) -> str:
         limit = arguments.seconds("deadline")
-        snapshot = self.ask("create_snapshot", arguments.text("id"), arguments.text("name"), timeout=limit)
+        snapshot = self.ask(
+            "create_snapshot", arguments.text("id"), arguments.text("name"), timeout=limit
+        )
         self.note(arguments, snapshot.id)
         return f"ok {self.snapshot(snapshot)}"
 
     def play_list_snapshots(self, arguments: Arguments) -> str:
-        return lines(self.snapshot(snapshot) for snapshot in self.until_counted(arguments, "list_snapshots"))
+        return lines(
+            self.snapshot(snapshot) for snapshot in self.until_counted(arguments, "list_snapshots")
+        )
 
     def play_list_labelled_snapshots(self, arguments: Arguments) -> str:
         found = self.until_counted(arguments, "list_labelled_snapshots")
-        return lines(f"{self.snapshot(snapshot)} {show_labels(labels)}" for snapshot, labels in found)
+        return lines(
+            f"{self.snapshot(snapshot)} {show_labels(labels)}" for snapshot, labels in found
+        )
 
     def play_delete_snapshot(self, arguments: Arguments) -> str:
         self.ask("delete_snapshot", arguments.text("id"))
@@ -285,11 +324,21 @@ class Stage:
         age, owner = arguments.number("older_than"), arguments.get("owner")
         expired = arguments.get("expired") is not None or (owner is None and age is None)
         dry_run = arguments.get("dry_run") is not None
-        reaped = self.ask("reap", expired=expired, older_than=age, owner=owner, dry_run=dry_run, confirm_within=PATIENCE)
+        reaped = self.ask(
+            "reap",
+            expired=expired,
+            older_than=age,
+            owner=owner,
+            dry_run=dry_run,
+            confirm_within=PATIENCE,
+        )
 
         def show(item: spuff.Reaped) -> str:
             error = f" error={item.error.kind}" if item.error else ""
-            return f"{item.kind} id={self.show_id(item.id)} owner={item.owner or '-'} gone={word(item.ended)}{error}"
+            return (
+                f"{item.kind} id={self.show_id(item.id)} "
+                f"owner={item.owner or '-'} gone={word(item.ended)}{error}"
+            )
 
         return lines(show(item) for item in reaped)
 
@@ -306,7 +355,10 @@ class Stage:
     def play_truth(self, _: Arguments) -> str:
         cloud = self.running()
         instances = sum(not machine.ending for machine in cloud.instances())
-        return f"ok instances={instances} snapshots={len(cloud.snapshots())} leaks={len(cloud.leaks())}"
+        return (
+            f"ok instances={instances} snapshots={len(cloud.snapshots())} "
+            f"leaks={len(cloud.leaks())}"
+        )
 
     def show_id(self, id: str) -> str:
         return next((f"@{name}" for name, known in self.ids if known == id), "?")
@@ -341,7 +393,9 @@ class Stage:
             "instance": None if error.instance_id is None else self.show_id(error.instance_id),
             "exists": None if error.instance_exists is None else word(error.instance_exists),
         }
-        return "error" + "".join(f" {name}={value}" for name, value in known.items() if value is not None)
+        return "error" + "".join(
+            f" {name}={value}" for name, value in known.items() if value is not None
+        )
 
 
 def word(truth: bool) -> str:

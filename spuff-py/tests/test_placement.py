@@ -399,10 +399,10 @@ def test_what_cannot_be_used_is_told_before_anything_is_sent(
             "provider",
         ),
         (
-            lambda: spuff.Candidate(places[0].provider, price=1),
+            lambda: spuff.Candidate(places[0].provider, price=1),  # type: ignore[arg-type]
             TypeError,
             "a price must be a Price",
-        ),  # type: ignore[arg-type]
+        ),
     ]
     for call, error, words in refused:
         with pytest.raises(error, match=words):

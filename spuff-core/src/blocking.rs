@@ -35,8 +35,9 @@ mod implement;
 mod offload;
 mod placement;
 mod runtime;
+mod sync_provider;
+mod verbs;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
@@ -50,11 +51,12 @@ use secrecy::{ExposeSecret, SecretString};
 pub use cancel::CancelToken;
 #[doc(hidden)]
 pub use cancel::Cancelling;
-pub use implement::{SyncProvider, from_sync};
+pub use implement::from_sync;
 #[doc(hidden)]
 pub use offload::{defer_blocking, run_blocking};
 pub use placement::{place_instance, place_instances};
 pub use runtime::{block_on, caught, observe, spawn};
+pub use sync_provider::SyncProvider;
 
 use crate::fleet::{self, FleetOptions};
 use crate::lease::{self, Reap, Reaped};
@@ -64,7 +66,7 @@ use crate::provider::{
     self, InstanceRequest, ProviderConfig, ProviderError, ProviderInstance, ProviderResult,
     ProviderTimeouts,
 };
-use crate::provider::{ErrorParts, Price, ProviderType, Snapshot};
+use crate::provider::{ErrorParts, ProviderType};
 use crate::scope::{self, OnFailure};
 
 /// A blocking provider. Clones are cheap and share its connections.
@@ -83,74 +85,13 @@ struct Origin {
     name: String,
 }
 
-#[allow(
-    missing_docs,
-    reason = "each is described at the operation of provider::Provider with its \
- name"
-)]
 impl Provider {
+    /// The provider's name, for logs and messages.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    pub fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        self.run(|provider| async move { provider.create_instance(request).await })
-    }
-
-    pub fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
-        self.run(|provider| async move { provider.destroy_instance(id).await })
-    }
-
-    pub fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
-        self.run(|provider| async move { provider.get_instance(id).await })
-    }
-
-    pub fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        self.run(|provider| async move { provider.list_instances().await })
-    }
-
-    pub fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
-        self.run(|provider| async move { provider.wait_ready(id).await })
-    }
-
-    pub fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
-        self.run(|provider| async move { provider.create_snapshot(instance_id, name).await })
-    }
-
-    pub fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
-        self.run(|provider| async move { provider.list_snapshots().await })
-    }
-
-    pub fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
-        self.run(|provider| async move { provider.delete_snapshot(id).await })
-    }
-
-    pub fn list_labelled_snapshots(
-        &self,
-    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        self.run(|provider| async move { provider.list_labelled_snapshots().await })
-    }
-
-    pub fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        self.run(|provider| async move { provider.resolve(key).await })
-    }
-
-    pub fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
-        self.run(|provider| async move { provider.resolve_snapshot(key).await })
-    }
-
-    pub fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        self.run(|provider| async move { provider.set_labels(id, labels).await })
-    }
-
-    pub fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
-        self.run(|provider| async move { provider.get_ssh_keys().await })
-    }
-
-    pub fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
-        self.run(|provider| async move { provider.hourly_price(region, size).await })
-    }
-
+    /// Whether the snapshot operations work.
     pub fn supports_snapshots(&self) -> bool {
         self.shared().is_ok_and(|provider| provider.supports_snapshots())
     }

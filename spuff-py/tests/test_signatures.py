@@ -175,9 +175,11 @@ def test_the_contract_is_read_whole() -> None:
 
 @each_verb
 def test_rust_that_blocks(verb: Verb) -> None:
-    assert f"{verb.rust('pub ')} {{" in text("spuff-core/src/blocking.rs")
+    assert f"{verb.rust('pub ')} {{" in text("spuff-core/src/blocking/verbs.rs")
     if verb.name != LISTED_BY_OTHERS:
-        assert verb.rust("", "cancel: &CancelToken") in text("spuff-core/src/blocking/implement.rs")
+        assert verb.rust("", "cancel: &CancelToken") in text(
+            "spuff-core/src/blocking/sync_provider.rs"
+        )
 
 
 @each_verb

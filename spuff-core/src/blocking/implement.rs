@@ -1,21 +1,22 @@
 //! Blocking providers: those written in C or plain Python, or over a client without `async`.
 
-use std::collections::HashMap;
+mod verbs;
+
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use tokio::task;
 
 use super::CancelToken;
+use super::sync_provider::SyncProvider;
 use crate::create::{self, About, Here, run_to_completion};
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::operation::Operation;
-use crate::provider::{self, InstanceRequest, OnCancel, Price, ProviderInstance, Snapshot};
+use crate::provider::{self, InstanceRequest, OnCancel, Provider, ProviderInstance, Snapshot};
 use crate::wait::{Observation, Wait};
 
-/// A provider with blocking operations. They are those of [`provider::Provider`], each with a token
-/// that is cancelled when its caller has left: a long operation should check it.
+/// Wraps a blocking provider. An abandoned create is completed: its instance is destroyed or kept,
+/// as the request says.
 ///
 /// # Examples
 /// ```
@@ -56,100 +57,6 @@ use crate::wait::{Observation, Wait};
 /// let provider: Box<dyn Provider> = from_sync(Nimbus, ProviderTimeouts::default());
 /// assert!(!provider.supports_snapshots());
 /// ```
-#[allow(
-    missing_docs,
-    unused_variables,
-    reason = "each is described at the operation of provider::Provider with its name"
-)]
-pub trait SyncProvider: Send + Sync + 'static {
-    fn name(&self) -> &str;
-    fn create_instance(
-        &self,
-        request: &InstanceRequest,
-        cancel: &CancelToken,
-    ) -> ProviderResult<ProviderInstance>;
-    fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()>;
-    fn get_instance(
-        &self,
-        id: &str,
-        cancel: &CancelToken,
-    ) -> ProviderResult<Option<ProviderInstance>>;
-    fn list_instances(&self, cancel: &CancelToken) -> ProviderResult<Vec<ProviderInstance>>;
-
-    /// By default [`NotSupported`](ProviderError::NotSupported): then
-    /// [`get_instance`](Self::get_instance) is polled until the instance is ready or
-    /// `instance_ready` has passed.
-    fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
-        not_supported(Operation::WaitReady)
-    }
-
-    fn create_snapshot(
-        &self,
-        instance_id: &str,
-        name: &str,
-        cancel: &CancelToken,
-    ) -> ProviderResult<Snapshot> {
-        not_supported(Operation::CreateSnapshot)
-    }
-
-    /// Returns every snapshot, with its labels if the provider stores them.
-    fn list_labelled_snapshots(
-        &self,
-        cancel: &CancelToken,
-    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        not_supported(Operation::ListSnapshots)
-    }
-
-    fn delete_snapshot(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        not_supported(Operation::DeleteSnapshot)
-    }
-
-    fn resolve(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
-        not_supported(Operation::Resolve)
-    }
-
-    fn resolve_snapshot(
-        &self,
-        key: &str,
-        cancel: &CancelToken,
-    ) -> ProviderResult<Option<Snapshot>> {
-        not_supported(Operation::ResolveSnapshot)
-    }
-
-    fn set_labels(
-        &self,
-        id: &str,
-        labels: &HashMap<String, String>,
-        cancel: &CancelToken,
-    ) -> ProviderResult<()> {
-        not_supported(Operation::SetLabels)
-    }
-
-    fn get_ssh_keys(&self, cancel: &CancelToken) -> ProviderResult<Vec<String>> {
-        Ok(Vec::new())
-    }
-
-    fn hourly_price(
-        &self,
-        region: &str,
-        size: &str,
-        cancel: &CancelToken,
-    ) -> ProviderResult<Price> {
-        not_supported(Operation::HourlyPrice)
-    }
-
-    /// By default `false`.
-    fn supports_snapshots(&self) -> bool {
-        false
-    }
-}
-
-fn not_supported<T>(feature: Operation) -> ProviderResult<T> {
-    Err(ProviderError::NotSupported { feature: feature.to_string() })
-}
-
-/// Wraps a blocking provider. An abandoned create is completed: its instance is destroyed or kept,
-/// as the request says.
 pub fn from_sync(
     provider: impl SyncProvider,
     timeouts: ProviderTimeouts,
@@ -216,13 +123,12 @@ impl<P: SyncProvider> FromSync<P> {
     }
 }
 
-#[async_trait]
-impl<P: SyncProvider> provider::Provider for FromSync<P> {
-    fn name(&self) -> &str {
-        self.provider.name()
-    }
-
-    async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+/// The operations that need more than a call.
+impl<P: SyncProvider> FromSync<P> {
+    async fn create_to_completion(
+        &self,
+        request: &InstanceRequest,
+    ) -> ProviderResult<ProviderInstance> {
         // An `AfterCreate` error does not say whether the instance was adopted: one under the
         // caller's idempotency key may be in use elsewhere.
         let half =
@@ -250,21 +156,7 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
         self.make(about, create, on_abandoned).await?
     }
 
-    async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
-        let id = id.to_string();
-        self.call(move |provider, cancel| provider.destroy_instance(&id, cancel)).await
-    }
-
-    async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let id = id.to_string();
-        self.call(move |provider, cancel| provider.get_instance(&id, cancel)).await
-    }
-
-    async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        self.call(|provider, cancel| provider.list_instances(cancel)).await
-    }
-
-    async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+    async fn wait_or_poll(&self, id: &str) -> ProviderResult<ProviderInstance> {
         let subject = id.to_string();
         match self.call(move |provider, cancel| provider.wait_ready(&subject, cancel)).await {
             Err(ProviderError::NotSupported { feature })
@@ -286,7 +178,11 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
         .await
     }
 
-    async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
+    async fn snapshot_to_completion(
+        &self,
+        instance_id: &str,
+        name: &str,
+    ) -> ProviderResult<Snapshot> {
         let id = instance_id.to_string();
         let name = name.to_string();
         // A snapshot is finished and kept, as with the built-in providers.
@@ -299,53 +195,12 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
         .await
     }
 
-    async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+    async fn list_without_labels(&self) -> ProviderResult<Vec<Snapshot>> {
         Ok(self
             .list_labelled_snapshots()
             .await?
             .into_iter()
             .map(|(snapshot, _)| snapshot)
             .collect())
-    }
-
-    async fn list_labelled_snapshots(
-        &self,
-    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        self.call(|provider, cancel| provider.list_labelled_snapshots(cancel)).await
-    }
-
-    async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
-        let id = id.to_string();
-        self.call(move |provider, cancel| provider.delete_snapshot(&id, cancel)).await
-    }
-
-    async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let key = key.to_string();
-        self.call(move |provider, cancel| provider.resolve(&key, cancel)).await
-    }
-
-    async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
-        let key = key.to_string();
-        self.call(move |provider, cancel| provider.resolve_snapshot(&key, cancel)).await
-    }
-
-    async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        let id = id.to_string();
-        let labels = labels.clone();
-        self.call(move |provider, cancel| provider.set_labels(&id, &labels, cancel)).await
-    }
-
-    async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
-        self.call(|provider, cancel| provider.get_ssh_keys(cancel)).await
-    }
-
-    async fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
-        let region = region.to_string();
-        let size = size.to_string();
-        self.call(move |provider, cancel| provider.hourly_price(&region, &size, cancel)).await
-    }
-
-    fn supports_snapshots(&self) -> bool {
-        self.provider.supports_snapshots()
     }
 }

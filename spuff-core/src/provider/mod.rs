@@ -53,11 +53,17 @@ pub use registry::{
 
 /// A cloud that can run instances.
 ///
-/// Every operation is a future that may be dropped at any time. Dropping a read has no side effect;
-/// dropping a destroy or delete does not revoke a request that was already sent.
+/// Every operation is a future that may be dropped at any time, which cancels it. Cancelling a read
+/// has no side effect; cancelling a destroy or delete does not revoke a request that was already
+/// sent.
+///
+/// The operations of the other languages are generated from this trait, with their documentation:
+/// `# Implementations` is for those who implement a provider, and `# Waits` marks an operation that
+/// reports progress.
 ///
 /// # Errors
-/// All operations fail with a [`ProviderError`]; [`ProviderError::kind`] classifies it.
+/// All operations fail with a [`ProviderError`]; [`ProviderError::kind`] classifies it. An
+/// operation that a provider does not implement fails with [`ProviderError::NotSupported`].
 ///
 /// # Examples
 /// ```no_run
@@ -76,26 +82,28 @@ pub trait Provider: Send + Sync {
     /// The provider's name, for logs and messages.
     fn name(&self) -> &str;
 
-    /// Creates an instance and returns as soon as the cloud has accepted it: it may still be
-    /// booting.
+    /// Creates an instance and returns once the cloud has accepted it: it may still be booting.
     ///
     /// If the same [`idempotency_key`](InstanceRequest::idempotency_key) has already made an
-    /// instance, returns that one, with [`adopted`](ProviderInstance::adopted) set. Implementations
-    /// must set this field: roll back, and the cleanup of abandoned creates, destroy only instances
-    /// that are not adopted.
+    /// instance, returns that one, with [`adopted`](ProviderInstance::adopted) set.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] before any request is sent; [`ProviderError::Capacity`] and
     /// [`ProviderError::QuotaExceeded`] when there is no room. If the reply is lost, spuff searches
     /// for the instance and sends the create again only when certain that it made nothing. Returns
-    /// [`ProviderError::UnknownOutcome`] if that is still unknown after `instance_ready`. See
-    /// [`resolve`](Self::resolve).
+    /// [`ProviderError::UnknownOutcome`] if that is still unknown after `instance_ready`, with a
+    /// key for [`resolve`](Self::resolve).
     ///
     /// # Cancellation
-    /// A create whose future is dropped continues in the background until the instance is known,
-    /// and destroys it unless [`InstanceRequest::on_cancel`] says otherwise.
-    /// [`settled`](crate::settled) waits for that. An abandoned request that certainly was not
-    /// carried out, such as one answered with HTTP 429, is not sent again: nothing is made.
+    /// A cancelled create continues in the background until the instance is known, and destroys it
+    /// unless [`InstanceRequest::on_cancel`] says otherwise. [`settled`](crate::settled) waits for
+    /// that. An abandoned request that certainly was not carried out, such as one answered with
+    /// HTTP 429, is not sent again: nothing is made.
+    ///
+    /// # Implementations
+    /// The instance carries the request's labels and `managed-by=spuff`. Set
+    /// [`adopted`](ProviderInstance::adopted) on one that was found under its key: roll back, and
+    /// the cleanup of abandoned creates, destroy only instances that are not adopted.
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance>;
 
     /// Returns how many instances like this one a [`create_batch`](Self::create_batch) may create.
@@ -123,7 +131,7 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::NotSupported { feature: Operation::CreateBatch.to_string() })
     }
 
-    /// Destroys an instance. Returns `Ok` if it no longer exists; retries while it is locked, until
+    /// Destroys an instance. Succeeds if it no longer exists; retries while it is locked, until
     /// `action_complete` has passed.
     ///
     /// # Errors
@@ -139,9 +147,12 @@ pub trait Provider: Send + Sync {
     /// Lists every instance that carries `managed-by=spuff`, from all pages.
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>>;
 
-    /// Waits until the instance is `Active` and has a public address.
+    /// Waits until the instance is active and has a public address.
     ///
-    /// `Active` means that the hypervisor has started it, not that SSH or cloud-init is ready.
+    /// Active means that the hypervisor has started it, not that SSH or cloud-init is ready.
+    ///
+    /// # Waits
+    /// For at most `instance_ready`, and reports progress.
     ///
     /// # Errors
     /// Errors of the instance: [`ProviderError::Timeout`] of `wait_ready` after `instance_ready`;
@@ -151,24 +162,41 @@ pub trait Provider: Send + Sync {
     /// error that has the instance's id in its [`ErrorContext::instance_id`].
     ///
     /// Errors of the poll: any other error, unchanged, when the state of the instance cannot be
-    /// read: invalid credentials, no network, an unreadable reply. Implementations retry transient
-    /// errors and keep the two groups apart. [`ProviderError::is_instance_failure`] distinguishes
-    /// them: [`create_and_wait`](crate::create_and_wait) and fleets destroy an instance only for
-    /// errors of the first group.
+    /// read: invalid credentials, no network, an unreadable reply.
+    ///
+    /// # Implementations
+    /// Retry transient errors, and keep errors of the instance apart from errors of the poll:
+    /// [`create_and_wait`](crate::create_and_wait) and fleets destroy an instance only for
+    /// [`ProviderError::Timeout`], [`ProviderError::NotFound`], [`ProviderError::Capacity`],
+    /// [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that is not retryable, or
+    /// another error that has its id as [`instance_id`](ErrorContext::instance_id).
+    ///
+    /// # See also
+    /// [`ProviderError::is_instance_failure`] distinguishes the two groups.
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance>;
 
     /// Creates a snapshot and waits until it is usable.
     ///
+    /// # Waits
+    /// For at most `action_complete`, and reports progress.
+    ///
     /// # Errors
     /// [`ProviderError::Timeout`] after `action_complete`; [`ProviderError::NotSupported`] if
-    /// [`supports_snapshots`](Self::supports_snapshots) is `false`.
+    /// [`supports_snapshots`](Self::supports_snapshots) is `false`;
+    /// [`ProviderError::UnknownOutcome`], with a key for
+    /// [`resolve_snapshot`](Self::resolve_snapshot).
+    ///
+    /// # Cancellation
+    /// A cancelled snapshot is finished in the background, and kept.
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot>;
 
-    /// Lists every snapshot that carries `managed-by=spuff`, from all pages.
+    /// Lists every snapshot that carries `managed-by=spuff`, from all pages. Does not read labels.
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>>;
 
-    /// Lists every snapshot that carries `managed-by=spuff`, each with its labels. The default
-    /// implementation calls [`list_snapshots`](Self::list_snapshots) and returns that label alone.
+    /// Lists every snapshot that carries `managed-by=spuff`, from all pages, with its labels.
+    ///
+    /// # Default
+    /// Calls [`list_snapshots`](Self::list_snapshots) and returns that label alone.
     async fn list_labelled_snapshots(
         &self,
     ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
@@ -178,17 +206,17 @@ pub trait Provider: Send + Sync {
         Ok(self.list_snapshots().await?.into_iter().map(|snapshot| (snapshot, managed())).collect())
     }
 
-    /// Deletes a snapshot and all its data. Returns `Ok` if it no longer exists.
+    /// Deletes a snapshot and all its data. Succeeds if it no longer exists.
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()>;
 
-    /// Returns the instance made under a key, by this process or another: the key of an
+    /// Returns the instance made under a key, by this process or another. The key is that of an
     /// [`UnknownOutcome`](ProviderError::UnknownOutcome) or an
     /// [`idempotency_key`](InstanceRequest::idempotency_key). Returns `None` only when it is
     /// certain that there is none; if lists lag, only after the longest lag has passed.
     ///
     /// # Errors
     /// [`ProviderError::UnknownOutcome`] when the API cannot be reached;
-    /// [`ProviderError::NotSupported`] by default.
+    /// [`ProviderError::NotSupported`] if the provider has no such lookup.
     async fn resolve(&self, _key: &str) -> ProviderResult<Option<ProviderInstance>> {
         Err(ProviderError::NotSupported { feature: Operation::Resolve.to_string() })
     }
@@ -206,24 +234,26 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// [`ProviderError::NotFound`] when the instance does not exist;
-    /// [`ProviderError::NotSupported`] by default.
+    /// [`ProviderError::NotSupported`] if the provider cannot change labels.
     async fn set_labels(&self, _id: &str, _labels: &HashMap<String, String>) -> ProviderResult<()> {
         Err(ProviderError::NotSupported { feature: Operation::SetLabels.to_string() })
     }
 
-    /// Lists the account's SSH keys, as values that [`InstanceRequest::ssh_keys`] accepts. Empty by
-    /// default.
+    /// Lists the account's SSH keys, as values that [`InstanceRequest::ssh_keys`] accepts.
+    ///
+    /// # Default
+    /// There are none.
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         Ok(Vec::new())
     }
 
     /// Returns the hourly list price of an instance, without tax. It excludes separately billed
-    /// items: a public IPv4 address, traffic, snapshots. If no region is named and the provider has
+    /// items: a public IPv4 address, traffic, snapshots. If `region` is empty and the provider has
     /// no default, returns the price of the most expensive region. The list is cached for one hour.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when the list lacks the size, or lacks it in that region;
-    /// [`ProviderError::NotSupported`] by default, and if the API has no price list.
+    /// [`ProviderError::NotSupported`] if the API has no price list.
     async fn hourly_price(&self, _region: &str, _size: &str) -> ProviderResult<Price> {
         Err(ProviderError::NotSupported { feature: Operation::HourlyPrice.to_string() })
     }

@@ -1,0 +1,105 @@
+//! What the generator reads, refuses and writes.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use crate::doc::{Doc, Words, turned, wrapped};
+use crate::model::{Given, Returned, Verb, read};
+use crate::{files, repository};
+
+/// The operations of a trait with these methods.
+fn contract(methods: &str) -> Result<Vec<Verb>, String> {
+    read(&format!("#[async_trait]\npub trait Provider: Send + Sync {{ {methods} }}"))
+}
+
+fn refusal(methods: &str) -> String {
+    contract(methods).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn a_trait_is_read_with_its_types_and_marks() {
+    let verbs = contract(
+        "fn name(&self) -> &str;
+        /// Attaches a volume
+        /// and waits.
+        ///
+        /// # Waits
+        /// For at most `action_complete`.
+        async fn attach(&self, instance_id: &str, _labels: &HashMap<String, String>)
+            -> ProviderResult<Option<ProviderInstance>> { todo!() }
+        /// Ends.
+        async fn end_snapshot(&self, id: &str) -> ProviderResult<()>;",
+    )
+    .unwrap();
+    let [attach, end] = verbs.as_slice() else { panic!("two operations") };
+    assert_eq!(end.returned, Returned::Nothing);
+    assert_eq!(attach.name, "attach");
+    let parameters = attach.parameters.iter().map(|one| (one.name.as_str(), one.given));
+    let expected = [("instance_id", Given::Text), ("labels", Given::Labels)];
+    assert_eq!(parameters.collect::<Vec<_>>(), expected);
+    assert_eq!(attach.returned, Returned::MaybeInstance);
+    assert_eq!(attach.doc.summary, ["Attaches a volume and waits."]);
+}
+
+#[test]
+fn what_has_no_rule_is_refused_with_what_to_do() {
+    let type_of_argument = refusal("/// X.\nasync fn grow(&self, by: u32) -> ProviderResult<()>;");
+    for said in ["grow", "argument of type u32", "&InstanceRequest", "model.rs"] {
+        assert!(type_of_argument.contains(said), "{said}: {type_of_argument}");
+    }
+    let result = refusal("/// X.\nasync fn all(&self) -> ProviderResult<Vec<Price>>;");
+    assert!(result.contains("result of type Vec<Price>"), "{result}");
+    let plain = refusal("/// X.\nasync fn count(&self) -> usize;");
+    assert!(plain.contains("count returns no ProviderResult"), "{plain}");
+    let blocking = refusal("/// X.\nfn limits(&self) -> usize;");
+    assert!(blocking.contains("limits is not async"), "{blocking}");
+    let silent = refusal("async fn grow(&self) -> ProviderResult<()>;");
+    assert!(silent.contains("grow has no documentation"), "{silent}");
+}
+
+/// A language that names what begins with `Self` only.
+struct Small;
+
+impl Words for Small {
+    fn link(&self, path: &str, label: &str) -> Option<String> {
+        path.strip_prefix("Self::").map(|name| format!("small_{name} ({label})"))
+    }
+
+    fn code(&self, word: &str) -> String {
+        if word == "None" { "nothing".to_string() } else { word.to_string() }
+    }
+}
+
+#[test]
+fn links_and_words_are_turned_into_those_of_a_language() {
+    let text = "Gives `None` or `x`, as [`this`](Self::one) and [`Self::two`] say.";
+    let expected = "Gives nothing or x, as small_one (this) and small_two (Self::two) say.";
+    assert_eq!(turned("verb", text, &Small).unwrap(), expected);
+    let refused = turned("verb", "See [`Other::thing`].", &Small).unwrap_err();
+    assert!(refused.contains("verb: the link to Other::thing has no name"), "{refused}");
+    let open = turned("verb", "See `x.", &Small).unwrap_err();
+    assert!(open.contains("not closed"), "{open}");
+}
+
+#[test]
+fn documentation_is_read_by_sections_and_wrapped() {
+    let lines = ["One", "two.", "", "Three.", "", "# Errors", "Four,", "five."];
+    let doc = Doc::read(&lines.map(str::to_string));
+    assert_eq!(doc.summary, ["One two.", "Three."]);
+    assert_eq!(doc.section("Errors").unwrap(), &["Four, five."]);
+    assert_eq!(doc.section("Waits"), None);
+    let text = wrapped(&["# Errors\naa bb cccc dd".to_string(), "ee".to_string()], "/// ", 12);
+    assert_eq!(text, "/// # Errors\n/// aa bb\n/// cccc dd\n///\n/// ee\n");
+}
+
+#[test]
+fn the_committed_files_are_those_of_the_contract() {
+    for file in files().unwrap() {
+        let committed = std::fs::read_to_string(repository().join(file.path)).unwrap_or_default();
+        assert!(
+            committed == file.text,
+            "{} is not up to date: run cargo run -p spuff-surface",
+            file.path
+        );
+        let long = file.text.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(long, None, "{} has a line of more than 100 columns", file.path);
+    }
+}

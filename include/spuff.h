@@ -43,7 +43,7 @@
  * - `spuff_placement`: the candidates for an instance, best first, and a price ceiling
  * - `spuff_placed`: a placed instance
  * - `spuff_attempts`: the outcome of each candidate that was tried
- * - Prices and placements: the operations in their two forms
+ * - Placements: the operations in their two forms
  * - The log: its lines go to a callback
  * - What this library is: its version and what is built into it
  * - Providers written in C: a table of functions becomes an entry of a registry
@@ -646,18 +646,6 @@ const char *spuff_provider_name(const struct spuff_provider *provider);
 SPUFF_EXPORTED
 bool spuff_provider_supports_snapshots(const struct spuff_provider *provider);
 
-/// Creates an instance and returns as soon as the cloud has accepted it: it may still be booting.
-/// The caller owns *out. If the reply is lost, spuff resolves the outcome before any retry.
-///
-/// Errors: SPUFF_INVALID_CONFIG before anything was sent; SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED
-/// when there is no room; SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_create_instance(const struct spuff_provider *provider,
-                                          const struct spuff_request *request,
-                                          const struct spuff_cancel *cancel,
-                                          struct spuff_instance **out,
-                                          struct spuff_error **error);
-
 /// Creates an instance and waits until it is ready. One that was made but does not become ready is
 /// destroyed or kept, as `on_failure`, one of spuff_on_failure, says; also when the call is
 /// cancelled. The caller owns *out. `observer` may be NULL.
@@ -673,125 +661,6 @@ spuff_code spuff_provider_create_and_wait(const struct spuff_provider *provider,
                                           const struct spuff_observer *observer,
                                           struct spuff_instance **out,
                                           struct spuff_error **error);
-
-/// Destroys an instance. One that is already gone is SPUFF_OK; for a locked one the destroy is
-/// retried until `action_complete` has passed.
-///
-/// Errors: SPUFF_CONFLICT when it stays locked or is protected.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_destroy_instance(const struct spuff_provider *provider,
-                                           const char *id,
-                                           const struct spuff_cancel *cancel,
-                                           struct spuff_error **error);
-
-/// Returns one instance; *out is NULL, with SPUFF_OK, if it does not exist. The caller owns *out.
-///
-/// Errors: SPUFF_INVALID_CONFIG when `id` cannot be an id of this cloud.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_get_instance(const struct spuff_provider *provider,
-                                       const char *id,
-                                       const struct spuff_cancel *cancel,
-                                       struct spuff_instance **out,
-                                       struct spuff_error **error);
-
-/// Every instance that spuff manages, from all pages. The caller owns *out.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_list_instances(const struct spuff_provider *provider,
-                                         const struct spuff_cancel *cancel,
-                                         struct spuff_instances **out,
-                                         struct spuff_error **error);
-
-/// Waits until an instance is active and has a public address. The caller owns *out. `observer` may
-/// be NULL.
-///
-/// Errors: SPUFF_TIMEOUT after `instance_ready`; earlier when the instance has failed, with the
-/// cloud's reason, and SPUFF_NOT_FOUND when it is gone.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_wait_ready(const struct spuff_provider *provider,
-                                     const char *id,
-                                     const struct spuff_cancel *cancel,
-                                     const struct spuff_observer *observer,
-                                     struct spuff_instance **out,
-                                     struct spuff_error **error);
-
-/// Makes a snapshot and waits until it can be used. The caller owns *out. `observer` may be NULL. A
-/// call that is cancelled lets the snapshot be finished in the background.
-///
-/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED if there are no snapshots;
-/// SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve_snapshot.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_create_snapshot(const struct spuff_provider *provider,
-                                          const char *instance_id,
-                                          const char *name,
-                                          const struct spuff_cancel *cancel,
-                                          const struct spuff_observer *observer,
-                                          struct spuff_snapshot **out,
-                                          struct spuff_error **error);
-
-/// Every snapshot that spuff manages, from all pages, without its labels. The caller owns *out.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_list_snapshots(const struct spuff_provider *provider,
-                                         const struct spuff_cancel *cancel,
-                                         struct spuff_snapshots **out,
-                                         struct spuff_error **error);
-
-/// Every snapshot that spuff manages, each with its labels. The caller owns *out.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_list_labelled_snapshots(const struct spuff_provider *provider,
-                                                  const struct spuff_cancel *cancel,
-                                                  struct spuff_snapshots **out,
-                                                  struct spuff_error **error);
-
-/// Deletes a snapshot with all that it stores. One that is already gone is SPUFF_OK.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_delete_snapshot(const struct spuff_provider *provider,
-                                          const char *id,
-                                          const struct spuff_cancel *cancel,
-                                          struct spuff_error **error);
-
-/// The instance made under a key: that of SPUFF_UNKNOWN_OUTCOME, or an idempotency key, from this
-/// process or another. *out is NULL, with SPUFF_OK, if it is certain that there is none. The caller
-/// owns *out.
-///
-/// Errors: SPUFF_UNKNOWN_OUTCOME when the cloud cannot be asked; SPUFF_NOT_SUPPORTED if the
-/// provider does not support it.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_resolve(const struct spuff_provider *provider,
-                                  const char *key,
-                                  const struct spuff_cancel *cancel,
-                                  struct spuff_instance **out,
-                                  struct spuff_error **error);
-
-/// The snapshot that was made under the key of SPUFF_UNKNOWN_OUTCOME, as spuff_provider_resolve.
-///
-/// Errors: as there.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_resolve_snapshot(const struct spuff_provider *provider,
-                                           const char *key,
-                                           const struct spuff_cancel *cancel,
-                                           struct spuff_snapshot **out,
-                                           struct spuff_error **error);
-
-/// Adds `count` labels to an instance, or replaces their values; other labels stay.
-///
-/// Errors: SPUFF_NOT_FOUND when the instance does not exist; SPUFF_NOT_SUPPORTED if the provider
-/// does not support it.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_set_labels(const struct spuff_provider *provider,
-                                     const char *id,
-                                     const char *const *keys,
-                                     const char *const *values,
-                                     size_t count,
-                                     const struct spuff_cancel *cancel,
-                                     struct spuff_error **error);
-
-/// The SSH keys of the account, as values that spuff_request_add_ssh_key takes. The caller owns
-/// *out.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_get_ssh_keys(const struct spuff_provider *provider,
-                                       const struct spuff_cancel *cancel,
-                                       struct spuff_strings **out,
-                                       struct spuff_error **error);
 
 /// The instances of an owner, of those that spuff manages: also stopped ones. The caller owns *out.
 ///
@@ -839,6 +708,177 @@ spuff_code spuff_provider_reap(const struct spuff_provider *provider,
 /// Errors: SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_settled(const struct spuff_cancel *cancel, struct spuff_error **error);
+
+/// Creates an instance and returns once the cloud has accepted it: it may still be booting.
+///
+/// If the same idempotency key has already made an instance, returns that one, with
+/// spuff_instance_adopted set. The caller owns *out.
+///
+/// Errors: SPUFF_INVALID_CONFIG before any request is sent; SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED
+/// when there is no room. If the reply is lost, spuff searches for the instance and sends the
+/// create again only when certain that it made nothing. Returns SPUFF_UNKNOWN_OUTCOME if that is
+/// still unknown after `instance_ready`, with a key for spuff_provider_resolve.
+///
+/// A cancelled create continues in the background until the instance is known, and destroys it
+/// unless spuff_request_set_on_cancel says otherwise. spuff_settled waits for that. An abandoned
+/// request that certainly was not carried out, such as one answered with HTTP 429, is not sent
+/// again: nothing is made.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_create_instance(const struct spuff_provider *provider,
+                                          const struct spuff_request *request,
+                                          const struct spuff_cancel *cancel,
+                                          struct spuff_instance **out,
+                                          struct spuff_error **error);
+
+/// Destroys an instance. Succeeds if it no longer exists; retries while it is locked, until
+/// `action_complete` has passed.
+///
+/// Errors: SPUFF_CONFLICT when the instance stays locked or is protected.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_destroy_instance(const struct spuff_provider *provider,
+                                           const char *id,
+                                           const struct spuff_cancel *cancel,
+                                           struct spuff_error **error);
+
+/// Returns the instance, or NULL if it does not exist. *out is NULL, with SPUFF_OK, if there is
+/// none. The caller owns *out.
+///
+/// Errors: SPUFF_INVALID_CONFIG when `id` cannot be an id of this cloud.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_get_instance(const struct spuff_provider *provider,
+                                       const char *id,
+                                       const struct spuff_cancel *cancel,
+                                       struct spuff_instance **out,
+                                       struct spuff_error **error);
+
+/// Lists every instance that carries `managed-by=spuff`, from all pages. The caller owns *out.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_list_instances(const struct spuff_provider *provider,
+                                         const struct spuff_cancel *cancel,
+                                         struct spuff_instances **out,
+                                         struct spuff_error **error);
+
+/// Waits until the instance is active and has a public address.
+///
+/// Active means that the hypervisor has started it, not that SSH or cloud-init is ready. The caller
+/// owns *out. `observer` gets the progress; it may be NULL.
+///
+/// Errors of the instance: SPUFF_TIMEOUT of `wait_ready` after `instance_ready`; SPUFF_NOT_FOUND
+/// with its id if it no longer exists; and, as soon as the instance has failed, an error with the
+/// cloud's reason: SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that is not retryable, or
+/// an error that has the instance's id in its `instance_id`.
+///
+/// Errors of the poll: any other error, unchanged, when the state of the instance cannot be read:
+/// invalid credentials, no network, an unreadable reply.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_wait_ready(const struct spuff_provider *provider,
+                                     const char *id,
+                                     const struct spuff_cancel *cancel,
+                                     const struct spuff_observer *observer,
+                                     struct spuff_instance **out,
+                                     struct spuff_error **error);
+
+/// Creates a snapshot and waits until it is usable. The caller owns *out. `observer` gets the
+/// progress; it may be NULL.
+///
+/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED if
+/// spuff_provider_supports_snapshots is false; SPUFF_UNKNOWN_OUTCOME, with a key for
+/// spuff_provider_resolve_snapshot.
+///
+/// A cancelled snapshot is finished in the background, and kept.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_create_snapshot(const struct spuff_provider *provider,
+                                          const char *instance_id,
+                                          const char *name,
+                                          const struct spuff_cancel *cancel,
+                                          const struct spuff_observer *observer,
+                                          struct spuff_snapshot **out,
+                                          struct spuff_error **error);
+
+/// Lists every snapshot that carries `managed-by=spuff`, from all pages. Does not read labels. The
+/// caller owns *out.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_list_snapshots(const struct spuff_provider *provider,
+                                         const struct spuff_cancel *cancel,
+                                         struct spuff_snapshots **out,
+                                         struct spuff_error **error);
+
+/// Lists every snapshot that carries `managed-by=spuff`, from all pages, with its labels. The
+/// caller owns *out.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_list_labelled_snapshots(const struct spuff_provider *provider,
+                                                  const struct spuff_cancel *cancel,
+                                                  struct spuff_snapshots **out,
+                                                  struct spuff_error **error);
+
+/// Deletes a snapshot and all its data. Succeeds if it no longer exists.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_delete_snapshot(const struct spuff_provider *provider,
+                                          const char *id,
+                                          const struct spuff_cancel *cancel,
+                                          struct spuff_error **error);
+
+/// Returns the instance made under a key, by this process or another. The key is that of an
+/// SPUFF_UNKNOWN_OUTCOME or an idempotency key. Returns NULL only when it is certain that there is
+/// none; if lists lag, only after the longest lag has passed. *out is NULL, with SPUFF_OK, if there
+/// is none. The caller owns *out.
+///
+/// Errors: SPUFF_UNKNOWN_OUTCOME when the API cannot be reached; SPUFF_NOT_SUPPORTED if the
+/// provider has no such lookup.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_resolve(const struct spuff_provider *provider,
+                                  const char *key,
+                                  const struct spuff_cancel *cancel,
+                                  struct spuff_instance **out,
+                                  struct spuff_error **error);
+
+/// Returns the snapshot made under the key of an SPUFF_UNKNOWN_OUTCOME, as spuff_provider_resolve.
+/// *out is NULL, with SPUFF_OK, if there is none. The caller owns *out.
+///
+/// Errors: as spuff_provider_resolve.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_resolve_snapshot(const struct spuff_provider *provider,
+                                           const char *key,
+                                           const struct spuff_cancel *cancel,
+                                           struct spuff_snapshot **out,
+                                           struct spuff_error **error);
+
+/// Adds labels to an instance, or replaces their values; other labels are kept. `keys` and `values`
+/// are `count` each.
+///
+/// Errors: SPUFF_NOT_FOUND when the instance does not exist; SPUFF_NOT_SUPPORTED if the provider
+/// cannot change labels.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_set_labels(const struct spuff_provider *provider,
+                                     const char *id,
+                                     const char *const *keys,
+                                     const char *const *values,
+                                     size_t count,
+                                     const struct spuff_cancel *cancel,
+                                     struct spuff_error **error);
+
+/// Lists the account's SSH keys, as values that spuff_request_add_ssh_key accepts. The caller owns
+/// *out.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_get_ssh_keys(const struct spuff_provider *provider,
+                                       const struct spuff_cancel *cancel,
+                                       struct spuff_strings **out,
+                                       struct spuff_error **error);
+
+/// Returns the hourly list price of an instance, without tax. It excludes separately billed items:
+/// a public IPv4 address, traffic, snapshots. If `region` is empty and the provider has no default,
+/// returns the price of the most expensive region. The list is cached for one hour. The caller owns
+/// *out.
+///
+/// Errors: SPUFF_INVALID_CONFIG when the list lacks the size, or lacks it in that region;
+/// SPUFF_NOT_SUPPORTED if the API has no price list.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_hourly_price(const struct spuff_provider *provider,
+                                       const char *region,
+                                       const char *size,
+                                       const struct spuff_cancel *cancel,
+                                       struct spuff_price **out,
+                                       struct spuff_error **error);
 
 /* ---- `spuff_instance` and `spuff_instances` ---- */
 
@@ -1470,16 +1510,29 @@ typedef void (*spuff_instance_callback)(void *user_data,
                                         struct spuff_instance *instance,
                                         struct spuff_error *error);
 
-/// Called at the end of a call without a result. Every callback is called once, on a thread of
-/// spuff's, where it may block and call spuff; not at all when the submit itself has failed.
-/// `error` is NULL with SPUFF_OK; else the callback owns it.
-typedef void (*spuff_done_callback)(void *user_data, spuff_code code, struct spuff_error *error);
+/// Called with what was reaped, which the callback owns. All else as spuff_done_callback.
+typedef void (*spuff_reaped_callback)(void *user_data,
+                                      spuff_code code,
+                                      struct spuff_reaped *reaped,
+                                      struct spuff_error *error);
 
 /// Called with instances, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_instances_callback)(void *user_data,
                                          spuff_code code,
                                          struct spuff_instances *instances,
                                          struct spuff_error *error);
+
+/// Called with a time, in milliseconds since 1970 (UTC); -1 if there is none. All else as
+/// spuff_done_callback.
+typedef void (*spuff_time_callback)(void *user_data,
+                                    spuff_code code,
+                                    int64_t unix_ms,
+                                    struct spuff_error *error);
+
+/// Called at the end of a call without a result. Every callback is called once, on a thread of
+/// spuff's, where it may block and call spuff; not at all when the submit itself has failed.
+/// `error` is NULL with SPUFF_OK; else the callback owns it.
+typedef void (*spuff_done_callback)(void *user_data, spuff_code code, struct spuff_error *error);
 
 /// Called with a snapshot, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_snapshot_callback)(void *user_data,
@@ -1493,12 +1546,6 @@ typedef void (*spuff_snapshots_callback)(void *user_data,
                                          struct spuff_snapshots *snapshots,
                                          struct spuff_error *error);
 
-/// Called with what was reaped, which the callback owns. All else as spuff_done_callback.
-typedef void (*spuff_reaped_callback)(void *user_data,
-                                      spuff_code code,
-                                      struct spuff_reaped *reaped,
-                                      struct spuff_error *error);
-
 /// Called with strings, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_strings_callback)(void *user_data,
                                        spuff_code code,
@@ -1511,22 +1558,6 @@ typedef void (*spuff_price_callback)(void *user_data,
                                      struct spuff_price *price,
                                      struct spuff_error *error);
 
-/// Called with a time, in milliseconds since 1970 (UTC); -1 if there is none. All else as
-/// spuff_done_callback.
-typedef void (*spuff_time_callback)(void *user_data,
-                                    spuff_code code,
-                                    int64_t unix_ms,
-                                    struct spuff_error *error);
-
-/// As spuff_provider_create_instance; `callback` gets the outcome.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_create_instance_submit(const struct spuff_provider *provider,
-                                                 const struct spuff_request *request,
-                                                 const struct spuff_cancel *cancel,
-                                                 spuff_instance_callback callback,
-                                                 void *user_data,
-                                                 struct spuff_error **error);
-
 /// As spuff_provider_create_and_wait; `callback` gets the outcome.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_create_and_wait_submit(const struct spuff_provider *provider,
@@ -1534,6 +1565,51 @@ spuff_code spuff_provider_create_and_wait_submit(const struct spuff_provider *pr
                                                  int32_t on_failure,
                                                  const struct spuff_cancel *cancel,
                                                  const struct spuff_observer *observer,
+                                                 spuff_instance_callback callback,
+                                                 void *user_data,
+                                                 struct spuff_error **error);
+
+/// As spuff_provider_reap; `callback` gets the outcome.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_reap_submit(const struct spuff_provider *provider,
+                                      const struct spuff_reap *which,
+                                      const struct spuff_cancel *cancel,
+                                      const struct spuff_observer *observer,
+                                      spuff_reaped_callback callback,
+                                      void *user_data,
+                                      struct spuff_error **error);
+
+/// As spuff_provider_list_owned; `callback` gets the outcome.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_list_owned_submit(const struct spuff_provider *provider,
+                                            const char *owner,
+                                            const struct spuff_cancel *cancel,
+                                            spuff_instances_callback callback,
+                                            void *user_data,
+                                            struct spuff_error **error);
+
+/// As spuff_provider_renew; `callback` gets the outcome.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_renew_submit(const struct spuff_provider *provider,
+                                       const char *id,
+                                       uint64_t ttl_seconds,
+                                       const struct spuff_cancel *cancel,
+                                       spuff_time_callback callback,
+                                       void *user_data,
+                                       struct spuff_error **error);
+
+/// As spuff_settled; `callback` gets the outcome.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_settled_submit(const struct spuff_cancel *cancel,
+                                spuff_done_callback callback,
+                                void *user_data,
+                                struct spuff_error **error);
+
+/// As spuff_provider_create_instance; `callback` gets the outcome.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_create_instance_submit(const struct spuff_provider *provider,
+                                                 const struct spuff_request *request,
+                                                 const struct spuff_cancel *cancel,
                                                  spuff_instance_callback callback,
                                                  void *user_data,
                                                  struct spuff_error **error);
@@ -1547,8 +1623,7 @@ spuff_code spuff_provider_destroy_instance_submit(const struct spuff_provider *p
                                                   void *user_data,
                                                   struct spuff_error **error);
 
-/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for an instance that does
-/// not exist.
+/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL if there is none.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_get_instance_submit(const struct spuff_provider *provider,
                                               const char *id,
@@ -1594,6 +1669,14 @@ spuff_code spuff_provider_list_snapshots_submit(const struct spuff_provider *pro
                                                 void *user_data,
                                                 struct spuff_error **error);
 
+/// As spuff_provider_list_labelled_snapshots; `callback` gets the outcome.
+SPUFF_EXPORTED SPUFF_MUST_USE
+spuff_code spuff_provider_list_labelled_snapshots_submit(const struct spuff_provider *provider,
+                                                         const struct spuff_cancel *cancel,
+                                                         spuff_snapshots_callback callback,
+                                                         void *user_data,
+                                                         struct spuff_error **error);
+
 /// As spuff_provider_delete_snapshot; `callback` gets the outcome.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_delete_snapshot_submit(const struct spuff_provider *provider,
@@ -1603,8 +1686,7 @@ spuff_code spuff_provider_delete_snapshot_submit(const struct spuff_provider *pr
                                                  void *user_data,
                                                  struct spuff_error **error);
 
-/// As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no
-/// instance.
+/// As spuff_provider_resolve; `callback` gets the outcome, with NULL if there is none.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_resolve_submit(const struct spuff_provider *provider,
                                          const char *key,
@@ -1613,8 +1695,7 @@ spuff_code spuff_provider_resolve_submit(const struct spuff_provider *provider,
                                          void *user_data,
                                          struct spuff_error **error);
 
-/// As spuff_provider_resolve_snapshot; `callback` gets the outcome, with NULL where there is
-/// certainly no snapshot.
+/// As spuff_provider_resolve_snapshot; `callback` gets the outcome, with NULL if there is none.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_resolve_snapshot_submit(const struct spuff_provider *provider,
                                                   const char *key,
@@ -1622,33 +1703,6 @@ spuff_code spuff_provider_resolve_snapshot_submit(const struct spuff_provider *p
                                                   spuff_snapshot_callback callback,
                                                   void *user_data,
                                                   struct spuff_error **error);
-
-/// As spuff_provider_reap; `callback` gets the outcome.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_reap_submit(const struct spuff_provider *provider,
-                                      const struct spuff_reap *which,
-                                      const struct spuff_cancel *cancel,
-                                      const struct spuff_observer *observer,
-                                      spuff_reaped_callback callback,
-                                      void *user_data,
-                                      struct spuff_error **error);
-
-/// As spuff_provider_list_labelled_snapshots; `callback` gets the outcome.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_list_labelled_snapshots_submit(const struct spuff_provider *provider,
-                                                         const struct spuff_cancel *cancel,
-                                                         spuff_snapshots_callback callback,
-                                                         void *user_data,
-                                                         struct spuff_error **error);
-
-/// As spuff_provider_list_owned; `callback` gets the outcome.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_list_owned_submit(const struct spuff_provider *provider,
-                                            const char *owner,
-                                            const struct spuff_cancel *cancel,
-                                            spuff_instances_callback callback,
-                                            void *user_data,
-                                            struct spuff_error **error);
 
 /// As spuff_provider_set_labels; `callback` gets the outcome.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -1679,23 +1733,6 @@ spuff_code spuff_provider_hourly_price_submit(const struct spuff_provider *provi
                                               spuff_price_callback callback,
                                               void *user_data,
                                               struct spuff_error **error);
-
-/// As spuff_provider_renew; `callback` gets the outcome.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_renew_submit(const struct spuff_provider *provider,
-                                       const char *id,
-                                       uint64_t ttl_seconds,
-                                       const struct spuff_cancel *cancel,
-                                       spuff_time_callback callback,
-                                       void *user_data,
-                                       struct spuff_error **error);
-
-/// As spuff_settled; `callback` gets the outcome.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_settled_submit(const struct spuff_cancel *cancel,
-                                spuff_done_callback callback,
-                                void *user_data,
-                                struct spuff_error **error);
 
 /* ---- The operations on many instances, in their two forms ---- */
 
@@ -2139,28 +2176,13 @@ int64_t spuff_attempts_elapsed_ms(const struct spuff_attempts *attempts, size_t 
 SPUFF_EXPORTED
 const char *spuff_attempts_text(const struct spuff_attempts *attempts, size_t index);
 
-/* ---- Prices and placements: the operations in their two forms ---- */
+/* ---- Placements: the operations in their two forms ---- */
 
 /// Called with a placed instance, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_placed_callback)(void *user_data,
                                       spuff_code code,
                                       struct spuff_placed *placed,
                                       struct spuff_error *error);
-
-/// Returns the hourly price of an instance of that size in that region (empty: the provider's
-/// default, else the dearest), by the cloud's own list, without tax: the instance alone, without a
-/// public IPv4 address, traffic or snapshots that are billed apart. The caller owns *out. A list
-/// that was read in the last hour is not read again.
-///
-/// Errors: SPUFF_INVALID_CONFIG when the list has no such size, or not in that region;
-/// SPUFF_NOT_SUPPORTED if there is none.
-SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_provider_hourly_price(const struct spuff_provider *provider,
-                                       const char *region,
-                                       const char *size,
-                                       const struct spuff_cancel *cancel,
-                                       struct spuff_price **out,
-                                       struct spuff_error **error);
 
 /// Creates an instance at the first candidate that has capacity. The region and size of the request
 /// are those of the candidate. The caller owns *out. `observer` may be NULL; with one, it is told
@@ -2327,68 +2349,81 @@ struct spuff_provider_vtable {
                        struct spuff_error **error);
     /// Ends what `connect` has made. May be NULL.
     void (*disconnect)(void *self_);
-    /// Creates an instance. One that its idempotency key had made before is set as adopted, by
-    /// spuff_instance_set_adopted: no rollback destroys it.
+    /// Creates an instance and returns once the cloud has accepted it: it may still be booting. If
+    /// the same idempotency key has already made an instance, returns that one, with `adopted` set.
+    /// The instance carries the request's labels and `managed-by=spuff`. Set `adopted` on one that
+    /// was found under its key: roll back, and the cleanup of abandoned creates, destroy only
+    /// instances that are not adopted. spuff_instance_set_adopted sets it.
     int32_t (*create_instance)(void *self_,
                                const struct spuff_request *request,
                                const struct spuff_cancel *cancel,
                                struct spuff_instance **out,
                                struct spuff_error **error);
-    /// Destroys an instance; one that is gone is SPUFF_OK.
+    /// Destroys an instance. Succeeds if it no longer exists; retries while it is locked, until
+    /// `action_complete` has passed.
     int32_t (*destroy_instance)(void *self_,
                                 const char *id,
                                 const struct spuff_cancel *cancel,
                                 struct spuff_error **error);
-    /// Returns an instance; one that does not exist is SPUFF_OK, with *out left NULL.
+    /// Returns the instance, or NULL if it does not exist. Leaves *out NULL if there is none.
     int32_t (*get_instance)(void *self_,
                             const char *id,
                             const struct spuff_cancel *cancel,
                             struct spuff_instance **out,
                             struct spuff_error **error);
-    /// Fills the list with every instance that carries managed-by=spuff.
+    /// Lists every instance that carries `managed-by=spuff`, from all pages. Fills the list.
     int32_t (*list_instances)(void *self_,
                               const struct spuff_cancel *cancel,
                               struct spuff_instances *list,
                               struct spuff_error **error);
-    /// Waits until an instance is ready. NULL: spuff polls `get_instance`. An error of the instance
-    /// itself is SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a
-    /// SPUFF_CONFLICT that does not pass, or SPUFF_API with its id as `instance_id`: for these
-    /// alone the instance may be destroyed. All others mean that it could not be polled.
+    /// Waits until the instance is active and has a public address. Active means that the
+    /// hypervisor has started it, not that SSH or cloud-init is ready. Retry transient errors, and
+    /// keep errors of the instance apart from errors of the poll: spuff_provider_create_and_wait
+    /// and fleets destroy an instance only for SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY,
+    /// SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that is not retryable, or another error that has its
+    /// id as `instance_id`. NULL: spuff polls `get_instance`.
     int32_t (*wait_ready)(void *self_,
                           const char *id,
                           const struct spuff_cancel *cancel,
                           struct spuff_instance **out,
                           struct spuff_error **error);
-    /// Makes a snapshot and waits until it can be used. NULL: there are no snapshots.
+    /// Creates a snapshot and waits until it is usable. NULL: there are no snapshots.
     int32_t (*create_snapshot)(void *self_,
                                const char *instance_id,
                                const char *name,
                                const struct spuff_cancel *cancel,
                                struct spuff_snapshot **out,
                                struct spuff_error **error);
-    /// Fills the list with every snapshot that carries managed-by=spuff, with its labels.
+    /// Lists every snapshot that carries `managed-by=spuff`, from all pages, with its labels. Fills
+    /// the list. NULL: the operation is not supported.
     int32_t (*list_snapshots)(void *self_,
                               const struct spuff_cancel *cancel,
                               struct spuff_snapshots *list,
                               struct spuff_error **error);
-    /// Deletes a snapshot; one that is gone is SPUFF_OK.
+    /// Deletes a snapshot and all its data. Succeeds if it no longer exists. NULL: the operation is
+    /// not supported.
     int32_t (*delete_snapshot)(void *self_,
                                const char *id,
                                const struct spuff_cancel *cancel,
                                struct spuff_error **error);
-    /// Finds the instance that was made under a key.
+    /// Returns the instance made under a key, by this process or another. The key is that of an
+    /// SPUFF_UNKNOWN_OUTCOME or an idempotency key. Returns NULL only when it is certain that there
+    /// is none; if lists lag, only after the longest lag has passed. Leaves *out NULL if there is
+    /// none. NULL: the operation is not supported.
     int32_t (*resolve)(void *self_,
                        const char *key,
                        const struct spuff_cancel *cancel,
                        struct spuff_instance **out,
                        struct spuff_error **error);
-    /// Finds the snapshot that was made under a key.
+    /// Returns the snapshot made under the key of an SPUFF_UNKNOWN_OUTCOME, as `resolve`. Leaves
+    /// *out NULL if there is none. NULL: the operation is not supported.
     int32_t (*resolve_snapshot)(void *self_,
                                 const char *key,
                                 const struct spuff_cancel *cancel,
                                 struct spuff_snapshot **out,
                                 struct spuff_error **error);
-    /// Adds `count` labels to an instance, or replaces their values.
+    /// Adds labels to an instance, or replaces their values; other labels are kept. NULL: the
+    /// operation is not supported.
     int32_t (*set_labels)(void *self_,
                           const char *id,
                           const char *const *keys,
@@ -2396,13 +2431,16 @@ struct spuff_provider_vtable {
                           size_t count,
                           const struct spuff_cancel *cancel,
                           struct spuff_error **error);
-    /// Fills the list with the SSH keys of the account. NULL: there are none.
+    /// Lists the account's SSH keys, as values that spuff_request_add_ssh_key accepts. Fills the
+    /// list. NULL: there are none.
     int32_t (*get_ssh_keys)(void *self_,
                             const struct spuff_cancel *cancel,
                             struct spuff_strings *list,
                             struct spuff_error **error);
-    /// Returns the hourly price of an instance of that size in that region (empty: the default),
-    /// with spuff_price_new. NULL: the provider reports no prices.
+    /// Returns the hourly list price of an instance, without tax. It excludes separately billed
+    /// items: a public IPv4 address, traffic, snapshots. If `region` is empty and the provider has
+    /// no default, returns the price of the most expensive region. The list is cached for one hour.
+    /// spuff_price_new makes the price. NULL: the operation is not supported.
     int32_t (*hourly_price)(void *self_,
                             const char *region,
                             const char *size,

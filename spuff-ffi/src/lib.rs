@@ -13,6 +13,8 @@
 //! | support | `log`, `version`, `simulator`, `conformance` | |
 //! | boundary | `boundary` | argument checks, codes, and caught panics |
 //!
+//! The modules `verbs` are generated from the trait `Provider`, by `cargo run -p spuff-surface`.
+//!
 //! # Rules
 //! Every exported function runs its body in `guard`, `getter` or `release` of `boundary`; the tests
 //! look for that. A handle has one owner, said in one sentence at its type. Free functions take the

@@ -1,44 +1,18 @@
-//! Prices and placements: the operations in their two forms.
+//! Placements: the operations in their two forms.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_void;
 
-use crate::boundary::{Out, guard, handle, text};
+use crate::boundary::{Out, guard, handle};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::fleet::{FleetOptions, OutcomesCallback, requests_of};
 use crate::outcomes::Outcomes;
 use crate::placed::Placed;
 use crate::placement::Placement;
-use crate::price::Price;
 use crate::progress::Observer;
-use crate::provider::Provider;
 use crate::request::Request;
 use crate::submit::Callback;
 use crate::verb;
-
-/// Returns the hourly price of an instance of that size in that region (empty: the provider's
-/// default, else the dearest), by the cloud's own list, without tax: the instance alone, without a
-/// public IPv4 address, traffic or snapshots that are billed apart. The caller owns *out. A list
-/// that was read in the last hour is not read again.
-///
-/// Errors: SPUFF_INVALID_CONFIG when the list has no such size, or not in that region;
-/// SPUFF_NOT_SUPPORTED if there is none.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_hourly_price(
-    provider: *const Provider,
-    region: *const c_char,
-    size: *const c_char,
-    cancel: *const Cancel,
-    out: *mut *mut Price,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let out = Out::new(out, "out")?;
-        let verb = verb::hourly_price(text(region, "region")?, text(size, "size")?);
-        out.put(verb.block(provider, cancel, std::ptr::null())?.into());
-        Ok(())
-    })
-}
 
 /// Called with a placed instance, which the callback owns. All else as spuff_done_callback.
 pub type PlacedCallback = Option<

@@ -1,10 +1,12 @@
 //! The operations that call back: each returns at once, and its callback is called once.
 
+pub mod verbs;
+
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 use std::time::Duration;
 
-use crate::boundary::{Failure, Outcome, UserData, guard, handle, into_raw, owned_pairs, text};
+use crate::boundary::{Failure, Outcome, UserData, guard, handle, into_raw, text};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
@@ -16,6 +18,8 @@ use crate::request::Request;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 use crate::verb::{self, Verb};
+
+pub use verbs::*;
 
 /// Called at the end of a call without a result. Every callback is called once, on a thread of
 /// spuff's, where it may block and call spuff; not at all when the submit itself has failed.
@@ -129,12 +133,11 @@ pub(crate) fn submit<T: Send + 'static, H: 'static>(
 /// Submits an operation without a result.
 fn submit_done(
     verb: Verb<()>,
-    provider: *const Provider,
-    cancel: *const Cancel,
+    (provider, cancel, observer): (*const Provider, *const Cancel, *const Observer),
     callback: DoneCallback,
     user_data: *mut c_void,
 ) -> Outcome<()> {
-    verb.submit(provider, cancel, std::ptr::null(), when_done(callback, user_data)?)
+    verb.submit(provider, cancel, observer, when_done(callback, user_data)?)
 }
 
 /// Gives an outcome without a result to a caller's function.
@@ -159,23 +162,6 @@ fn when_done(
     })
 }
 
-/// As spuff_provider_create_instance; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_create_instance_submit(
-    provider: *const Provider,
-    request: *const Request,
-    cancel: *const Cancel,
-    callback: InstanceCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let verb = verb::create_instance(handle(request, "request")?.inner.clone());
-        let callback = Callback::new(callback, user_data)?;
-        submit(verb, (provider, cancel, std::ptr::null()), callback, |made| Some(made.into()))
-    })
-}
-
 /// As spuff_provider_create_and_wait; `callback` gets the outcome.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_create_and_wait_submit(
@@ -194,161 +180,6 @@ pub unsafe extern "C" fn spuff_provider_create_and_wait_submit(
         submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |made| {
             Some(made.into())
         })
-    })
-}
-
-/// As spuff_provider_destroy_instance; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_destroy_instance_submit(
-    provider: *const Provider,
-    id: *const c_char,
-    cancel: *const Cancel,
-    callback: DoneCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        submit_done(verb::destroy_instance(text(id, "id")?), provider, cancel, callback, user_data)
-    })
-}
-
-/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for an instance that does
-/// not exist.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_get_instance_submit(
-    provider: *const Provider,
-    id: *const c_char,
-    cancel: *const Cancel,
-    callback: InstanceCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let (verb, callback) =
-            (verb::get_instance(text(id, "id")?), Callback::new(callback, user_data)?);
-        submit(verb, (provider, cancel, std::ptr::null()), callback, |found| found.map(Into::into))
-    })
-}
-
-/// As spuff_provider_list_instances; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_list_instances_submit(
-    provider: *const Provider,
-    cancel: *const Cancel,
-    callback: InstancesCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let callback = Callback::new(callback, user_data)?;
-        submit(verb::list_instances(), (provider, cancel, std::ptr::null()), callback, |found| {
-            Some(found.into())
-        })
-    })
-}
-
-/// As spuff_provider_wait_ready; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_wait_ready_submit(
-    provider: *const Provider,
-    id: *const c_char,
-    cancel: *const Cancel,
-    observer: *const Observer,
-    callback: InstanceCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let (verb, callback) =
-            (verb::wait_ready(text(id, "id")?), Callback::new(callback, user_data)?);
-        submit(verb, (provider, cancel, observer), callback, |ready| Some(ready.into()))
-    })
-}
-
-/// As spuff_provider_create_snapshot; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_create_snapshot_submit(
-    provider: *const Provider,
-    instance_id: *const c_char,
-    name: *const c_char,
-    cancel: *const Cancel,
-    observer: *const Observer,
-    callback: SnapshotCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let verb = verb::create_snapshot(text(instance_id, "instance_id")?, text(name, "name")?);
-        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |made| {
-            Some(made.into())
-        })
-    })
-}
-
-/// As spuff_provider_list_snapshots; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_list_snapshots_submit(
-    provider: *const Provider,
-    cancel: *const Cancel,
-    callback: SnapshotsCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let callback = Callback::new(callback, user_data)?;
-        let all = |found: Vec<_>| Some(found.into_iter().collect());
-        submit(verb::list_snapshots(), (provider, cancel, std::ptr::null()), callback, all)
-    })
-}
-
-/// As spuff_provider_delete_snapshot; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_delete_snapshot_submit(
-    provider: *const Provider,
-    id: *const c_char,
-    cancel: *const Cancel,
-    callback: DoneCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        submit_done(verb::delete_snapshot(text(id, "id")?), provider, cancel, callback, user_data)
-    })
-}
-
-/// As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no
-/// instance.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_resolve_submit(
-    provider: *const Provider,
-    key: *const c_char,
-    cancel: *const Cancel,
-    callback: InstanceCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let (verb, callback) =
-            (verb::resolve(text(key, "key")?), Callback::new(callback, user_data)?);
-        submit(verb, (provider, cancel, std::ptr::null()), callback, |found| found.map(Into::into))
-    })
-}
-
-/// As spuff_provider_resolve_snapshot; `callback` gets the outcome, with NULL where there is
-/// certainly no snapshot.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_resolve_snapshot_submit(
-    provider: *const Provider,
-    key: *const c_char,
-    cancel: *const Cancel,
-    callback: SnapshotCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let (verb, callback) =
-            (verb::resolve_snapshot(text(key, "key")?), Callback::new(callback, user_data)?);
-        submit(verb, (provider, cancel, std::ptr::null()), callback, |found| found.map(Into::into))
     })
 }
 
@@ -371,22 +202,6 @@ pub unsafe extern "C" fn spuff_provider_reap_submit(
     })
 }
 
-/// As spuff_provider_list_labelled_snapshots; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_list_labelled_snapshots_submit(
-    provider: *const Provider,
-    cancel: *const Cancel,
-    callback: SnapshotsCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let callback = Callback::new(callback, user_data)?;
-        let all = |found: Vec<_>| Some(found.into_iter().collect());
-        submit(verb::list_labelled_snapshots(), (provider, cancel, std::ptr::null()), callback, all)
-    })
-}
-
 /// As spuff_provider_list_owned; `callback` gets the outcome.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_list_owned_submit(
@@ -401,64 +216,6 @@ pub unsafe extern "C" fn spuff_provider_list_owned_submit(
         let (verb, callback) =
             (verb::list_owned(text(owner, "owner")?), Callback::new(callback, user_data)?);
         submit(verb, (provider, cancel, std::ptr::null()), callback, |found| Some(found.into()))
-    })
-}
-
-/// As spuff_provider_set_labels; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_set_labels_submit(
-    provider: *const Provider,
-    id: *const c_char,
-    keys: *const *const c_char,
-    values: *const *const c_char,
-    count: usize,
-    cancel: *const Cancel,
-    callback: DoneCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let verb = verb::set_labels(text(id, "id")?, owned_pairs(keys, values, count)?);
-        submit_done(verb, provider, cancel, callback, user_data)
-    })
-}
-
-/// As spuff_provider_get_ssh_keys; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_get_ssh_keys_submit(
-    provider: *const Provider,
-    cancel: *const Cancel,
-    callback: StringsCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let callback = Callback::new(callback, user_data)?;
-        submit(verb::get_ssh_keys(), (provider, cancel, std::ptr::null()), callback, |keys| {
-            Some(Strings::new(keys))
-        })
-    })
-}
-
-/// As spuff_provider_hourly_price; `callback` gets the outcome.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_provider_hourly_price_submit(
-    provider: *const Provider,
-    region: *const c_char,
-    size: *const c_char,
-    cancel: *const Cancel,
-    callback: PriceCallback,
-    user_data: *mut c_void,
-    error: *mut *mut Error,
-) -> Code {
-    guard(error, || {
-        let verb = verb::hourly_price(text(region, "region")?, text(size, "size")?);
-        submit(
-            verb,
-            (provider, cancel, std::ptr::null()),
-            Callback::new(callback, user_data)?,
-            |price| Some(price.into()),
-        )
     })
 }
 

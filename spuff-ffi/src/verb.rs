@@ -1,8 +1,10 @@
 //! The parts of a call, whether it blocks or calls back.
 //!
-//! Each operation is one function here; `provider` and `submit` give it its two forms in C.
+//! Each operation is one function, here or in `verbs`; `provider` and `submit` give it its two
+//! forms in C.
 
-use std::collections::HashMap;
+mod verbs;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,9 +16,9 @@ use spuff_core::fleet::{self, FleetOptions};
 use spuff_core::lease::{self, Reaped};
 use spuff_core::placement::{self, Placed, Placement};
 use spuff_core::provider::{
-    ErrorParts, Provider as CoreProvider, ProviderError, ProviderInstance, ProviderResult,
+    ErrorParts, InstanceRequest, Provider as CoreProvider, ProviderError, ProviderInstance,
+    ProviderResult,
 };
-use spuff_core::provider::{InstanceRequest, Price, Snapshot as CoreSnapshot};
 use spuff_core::{Observed, OnFailure, Step, create_and_wait};
 
 use crate::boundary::{Failure, Outcome, handle};
@@ -24,6 +26,8 @@ use crate::cancel::{self, Cancel};
 use crate::progress::Observer;
 use crate::provider::Provider;
 use crate::reap::Reap;
+
+pub(crate) use verbs::*;
 
 type Work<T> = Pin<Box<dyn Future<Output = ProviderResult<T>> + Send>>;
 
@@ -168,13 +172,6 @@ pub(crate) fn settled() -> Call<()> {
     })
 }
 
-pub(crate) fn create_instance(request: InstanceRequest) -> Verb<ProviderInstance> {
-    Verb::new(
-        "create_instance",
-        move |provider| async move { provider.create_instance(&request).await },
-    )
-}
-
 pub(crate) fn create_and_wait_for(
     request: InstanceRequest,
     on_failure: OnFailure,
@@ -182,68 +179,6 @@ pub(crate) fn create_and_wait_for(
     Verb::new("create_and_wait", move |provider| async move {
         create_and_wait(&provider, &request, on_failure).await
     })
-}
-
-/// Operations of one id, which their errors name where it is that of an instance.
-macro_rules! of_an_id {
-    ($($verb:ident -> $made:ty, $about:expr;)*) => {$(
-        pub(crate) fn $verb(id: &str) -> Verb<$made> {
-            let own = id.to_string();
-            let verb = Verb::new(stringify!($verb), move |provider| async move {
-                provider.$verb(&own).await
-            });
-            if $about { verb.about(id) } else { verb }
-        }
-    )*};
-}
-
-of_an_id! {
-    destroy_instance -> (), true;
-    get_instance -> Option<ProviderInstance>, true;
-    wait_ready -> ProviderInstance, true;
-    delete_snapshot -> (), false;
-    resolve -> Option<ProviderInstance>, false;
-    resolve_snapshot -> Option<CoreSnapshot>, false;
-}
-
-/// Operations without arguments.
-macro_rules! of_nothing {
-    ($($verb:ident -> $made:ty;)*) => {$(
-        pub(crate) fn $verb() -> Verb<$made> {
-            Verb::new(stringify!($verb), |provider| async move { provider.$verb().await })
-        }
-    )*};
-}
-
-of_nothing! {
-    list_instances -> Vec<ProviderInstance>;
-    list_snapshots -> Vec<CoreSnapshot>;
-    list_labelled_snapshots -> Vec<(CoreSnapshot, HashMap<String, String>)>;
-    get_ssh_keys -> Vec<String>;
-}
-
-pub(crate) fn create_snapshot(instance_id: &str, name: &str) -> Verb<CoreSnapshot> {
-    let id = instance_id.to_string();
-    let name = name.to_string();
-    Verb::new("create_snapshot", move |provider| async move {
-        provider.create_snapshot(&id, &name).await
-    })
-    .about(instance_id)
-}
-
-pub(crate) fn set_labels(id: &str, labels: HashMap<String, String>) -> Verb<()> {
-    let own = id.to_string();
-    Verb::new("set_labels", move |provider| async move { provider.set_labels(&own, &labels).await })
-        .about(id)
-}
-
-pub(crate) fn hourly_price(region: &str, size: &str) -> Verb<Price> {
-    let region = region.to_string();
-    let size = size.to_string();
-    Verb::new(
-        "hourly_price",
-        move |provider| async move { provider.hourly_price(&region, &size).await },
-    )
 }
 
 pub(crate) fn list_owned(owner: &str) -> Verb<Vec<ProviderInstance>> {

@@ -227,7 +227,7 @@ fn pascal(name: &str) -> String {
 
 fn sources() -> Vec<Source> {
     let source = |(path, _): (PathBuf, Vec<(String, String)>)| {
-        let text = fs::read_to_string(&path).unwrap();
+        let text = with_verbs(&path);
         let title = text
             .lines()
             .next()
@@ -248,13 +248,19 @@ fn declared(header: &[&str], function: &str) -> usize {
     header.iter().position(|line| line.contains(&call) && !comment(line)).unwrap()
 }
 
+/// A source, and the operations that are generated beside it.
+fn with_verbs(path: &Path) -> String {
+    let generated = fs::read_to_string(path.with_extension("").join("verbs.rs"));
+    fs::read_to_string(path).unwrap() + &generated.unwrap_or_default()
+}
+
 /// The sources, and the functions that each exports, with their bodies.
 fn exports() -> Vec<(PathBuf, Vec<(String, String)>)> {
-    let mut sources: Vec<PathBuf> =
-        fs::read_dir(folder().join("src")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir(folder().join("src")).unwrap().map(|entry| entry.unwrap().path());
+    let mut sources: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
     sources.sort();
     let functions = |path: PathBuf| {
-        let source = fs::read_to_string(&path).unwrap();
+        let source = with_verbs(&path);
         let found = source.split("#[unsafe(no_mangle)]\n").skip(1).map(|part| {
             let name = part
                 .split_once("extern \"C\" fn ")

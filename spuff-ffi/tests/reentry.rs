@@ -356,7 +356,7 @@ fn a_tables_functions_may_ask_the_registry_and_what_they_made_beside_an_error_is
             let mut found = null_mut();
             let region = c"r".as_ptr();
             let size = c"s".as_ptr();
-            let code = spuff::placement_verbs::spuff_provider_hourly_price(
+            let code = spuff::provider::spuff_provider_hourly_price(
                 provider,
                 region,
                 size,

@@ -4,6 +4,7 @@
 //! them instead, and prints how they differ.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for a terminal")]
 
+mod c;
 mod doc;
 mod model;
 mod rust;
@@ -48,6 +49,8 @@ fn repository() -> PathBuf {
 fn files() -> Result<Vec<File>, String> {
     let verbs = model::read(&read(CONTRACT)?)?;
     let mut files = rust::files(&verbs)?;
+    let table = read(c::TABLE)?;
+    files.extend(c::files(&verbs, &table)?);
     files.push(File::plain("tests/verbs.txt", model::names(&verbs)));
     for file in &mut files {
         if let [program, arguments @ ..] = file.format {

@@ -99,6 +99,16 @@ impl Returned {
         let found = RETURNED.iter().find(|(_, returned)| *returned == self);
         found.map_or("", |(text, _)| text)
     }
+
+    /// Whether there may be none.
+    pub(crate) fn is_optional(self) -> bool {
+        matches!(self, Self::MaybeInstance | Self::MaybeSnapshot)
+    }
+
+    /// Whether it is a list, which a provider in C fills.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self, Self::Instances | Self::Snapshots | Self::LabelledSnapshots | Self::Texts)
+    }
 }
 
 pub(crate) struct Parameter {
@@ -115,6 +125,11 @@ pub(crate) struct Verb {
 }
 
 impl Verb {
+    /// Whether it reports progress.
+    pub(crate) fn waits(&self) -> bool {
+        self.doc.section("Waits").is_some()
+    }
+
     pub(crate) fn is_required(&self) -> bool {
         REQUIRED.contains(&self.name.as_str())
     }
@@ -122,6 +137,16 @@ impl Verb {
     /// `create_snapshot` as `CreateSnapshot`.
     pub(crate) fn pascal(&self) -> String {
         pascal(&self.name)
+    }
+
+    /// The parameter with the id of the instance that the operation is about.
+    pub(crate) fn instance_id(&self) -> Option<&str> {
+        let is_its = |parameter: &&Parameter| match parameter.name.as_str() {
+            "instance_id" => true,
+            "id" => !self.name.contains("snapshot"),
+            _ => false,
+        };
+        self.parameters.iter().find(is_its).map(|parameter| parameter.name.as_str())
     }
 }
 

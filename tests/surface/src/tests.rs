@@ -3,7 +3,7 @@
 
 use crate::doc::{Doc, Words, turned, wrapped};
 use crate::model::{Given, Returned, Verb, read};
-use crate::{files, repository};
+use crate::{c, files, repository};
 
 /// The operations of a trait with these methods.
 fn contract(methods: &str) -> Result<Vec<Verb>, String> {
@@ -30,13 +30,14 @@ fn a_trait_is_read_with_its_types_and_marks() {
     )
     .unwrap();
     let [attach, end] = verbs.as_slice() else { panic!("two operations") };
-    assert_eq!(end.returned, Returned::Nothing);
     assert_eq!(attach.name, "attach");
     let parameters = attach.parameters.iter().map(|one| (one.name.as_str(), one.given));
     let expected = [("instance_id", Given::Text), ("labels", Given::Labels)];
     assert_eq!(parameters.collect::<Vec<_>>(), expected);
     assert_eq!(attach.returned, Returned::MaybeInstance);
     assert_eq!(attach.doc.summary, ["Attaches a volume and waits."]);
+    assert!(attach.waits() && !end.waits());
+    assert_eq!((attach.instance_id(), end.instance_id()), (Some("instance_id"), None));
 }
 
 #[test]
@@ -88,6 +89,26 @@ fn documentation_is_read_by_sections_and_wrapped() {
     assert_eq!(doc.section("Waits"), None);
     let text = wrapped(&["# Errors\naa bb cccc dd".to_string(), "ee".to_string()], "/// ", 12);
     assert_eq!(text, "/// # Errors\n/// aa bb\n/// cccc dd\n///\n/// ee\n");
+}
+
+#[test]
+fn the_table_keeps_its_order_and_grows_at_its_end() {
+    let verbs = contract(
+        "/// X.\nasync fn create_instance(&self) -> ProviderResult<()>;
+        /// X.\nasync fn attach(&self) -> ProviderResult<()>;
+        /// X.\nasync fn resolve(&self) -> ProviderResult<()>;",
+    )
+    .unwrap();
+    let committed = |fields: &str| format!("pub struct ProviderVtable {{ size: usize, {fields} }}");
+    let order = |fields: &str| -> Result<Vec<&str>, String> {
+        let ordered = c::in_order(&verbs, &committed(fields))?;
+        Ok(ordered.into_iter().map(|(name, _)| name).collect())
+    };
+    let grown = order("create_instance: X, resolve: X").unwrap();
+    assert_eq!(grown, ["create_instance", "resolve", "attach"]);
+    let gone = order("create_instance: X, detach: X").unwrap_err();
+    assert!(gone.contains("detach") && gone.contains("never taken out"), "{gone}");
+    assert!(order("resolve: X").is_err(), "a table always has a create");
 }
 
 #[test]

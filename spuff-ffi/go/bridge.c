@@ -6,26 +6,6 @@
 #define CALL(number) ((void *)(number))
 #define NUMBER(pointer) ((uintptr_t)(pointer))
 
-static void done(void *call, spuff_code code, spuff_error *error) {
-  spuffgoDone(NUMBER(call), code, NULL, error);
-}
-
-static void instance_done(void *call, spuff_code code, spuff_instance *made, spuff_error *error) {
-  spuffgoDone(NUMBER(call), code, made, error);
-}
-
-static void instances_done(void *call, spuff_code code, spuff_instances *made, spuff_error *error) {
-  spuffgoDone(NUMBER(call), code, made, error);
-}
-
-static void snapshots_done(void *call, spuff_code code, spuff_snapshots *made, spuff_error *error) {
-  spuffgoDone(NUMBER(call), code, made, error);
-}
-
-static void snapshot_done(void *call, spuff_code code, spuff_snapshot *made, spuff_error *error) {
-  spuffgoDone(NUMBER(call), code, made, error);
-}
-
 static void reaped_done(void *call, spuff_code code, spuff_reaped *made, spuff_error *error) {
   spuffgoDone(NUMBER(call), code, made, error);
 }
@@ -35,14 +15,6 @@ static void outcomes_done(void *call, spuff_code code, spuff_outcomes *made, spu
 }
 
 static void placed_done(void *call, spuff_code code, spuff_placed *made, spuff_error *error) {
-  spuffgoDone(NUMBER(call), code, made, error);
-}
-
-static void strings_done(void *call, spuff_code code, spuff_strings *made, spuff_error *error) {
-  spuffgoDone(NUMBER(call), code, made, error);
-}
-
-static void price_done(void *call, spuff_code code, spuff_price *made, spuff_error *error) {
   spuffgoDone(NUMBER(call), code, made, error);
 }
 
@@ -61,74 +33,24 @@ static void progress(void *call, const spuff_progress *seen) {
   spuffgoProgress(NUMBER(call), (spuff_progress *)seen);
 }
 
-static spuff_observer observer(bool observed, uintptr_t call) {
+spuff_observer spuffgo_observer(bool observed, uintptr_t call) {
   return (spuff_observer){.size = sizeof(spuff_observer),
                           .progress = observed ? progress : NULL,
                           .user_data = CALL(call)};
 }
 
-spuff_code spuffgo_create_instance(const spuff_provider *provider, const spuff_request *request,
-                                   const spuff_cancel *cancel, uintptr_t call,
-                                   spuff_error **error) {
-  return spuff_provider_create_instance_submit(provider, request, cancel, instance_done, CALL(call),
-                                               error);
-}
-
 spuff_code spuffgo_create_and_wait(const spuff_provider *provider, const spuff_request *request,
                                    int32_t on_failure, const spuff_cancel *cancel, bool observed,
                                    uintptr_t call, spuff_error **error) {
-  spuff_observer who = observer(observed, call);
+  spuff_observer who = spuffgo_observer(observed, call);
   return spuff_provider_create_and_wait_submit(provider, request, on_failure, cancel, &who,
-                                               instance_done, CALL(call), error);
-}
-
-spuff_code spuffgo_destroy_instance(const spuff_provider *provider, const char *id,
-                                    const spuff_cancel *cancel, uintptr_t call,
-                                    spuff_error **error) {
-  return spuff_provider_destroy_instance_submit(provider, id, cancel, done, CALL(call), error);
-}
-
-spuff_code spuffgo_get_instance(const spuff_provider *provider, const char *id,
-                                const spuff_cancel *cancel, uintptr_t call, spuff_error **error) {
-  return spuff_provider_get_instance_submit(provider, id, cancel, instance_done, CALL(call), error);
-}
-
-spuff_code spuffgo_list_instances(const spuff_provider *provider, const spuff_cancel *cancel,
-                                  uintptr_t call, spuff_error **error) {
-  return spuff_provider_list_instances_submit(provider, cancel, instances_done, CALL(call), error);
-}
-
-spuff_code spuffgo_wait_ready(const spuff_provider *provider, const char *id,
-                              const spuff_cancel *cancel, bool observed, uintptr_t call,
-                              spuff_error **error) {
-  spuff_observer who = observer(observed, call);
-  return spuff_provider_wait_ready_submit(provider, id, cancel, &who, instance_done, CALL(call),
-                                          error);
-}
-
-spuff_code spuffgo_create_snapshot(const spuff_provider *provider, const char *instance_id,
-                                   const char *name, const spuff_cancel *cancel, bool observed,
-                                   uintptr_t call, spuff_error **error) {
-  spuff_observer who = observer(observed, call);
-  return spuff_provider_create_snapshot_submit(provider, instance_id, name, cancel, &who,
-                                               snapshot_done, CALL(call), error);
-}
-
-spuff_code spuffgo_list_snapshots(const spuff_provider *provider, const spuff_cancel *cancel,
-                                  uintptr_t call, spuff_error **error) {
-  return spuff_provider_list_snapshots_submit(provider, cancel, snapshots_done, CALL(call), error);
-}
-
-spuff_code spuffgo_delete_snapshot(const spuff_provider *provider, const char *id,
-                                   const spuff_cancel *cancel, uintptr_t call,
-                                   spuff_error **error) {
-  return spuff_provider_delete_snapshot_submit(provider, id, cancel, done, CALL(call), error);
+                                               spuffgo_instance_done, CALL(call), error);
 }
 
 spuff_code spuffgo_reap(const spuff_provider *provider, const spuff_reap *which,
                         const spuff_cancel *cancel, bool observed, uintptr_t call,
                         spuff_error **error) {
-  spuff_observer who = observer(observed, call);
+  spuff_observer who = spuffgo_observer(observed, call);
   return spuff_provider_reap_submit(provider, which, cancel, &who, reaped_done, CALL(call), error);
 }
 
@@ -136,7 +58,7 @@ spuff_code spuffgo_create_instances(const spuff_provider *provider,
                                     const spuff_request *const *requests, size_t count,
                                     const spuff_fleet_options *options, const spuff_cancel *cancel,
                                     bool observed, uintptr_t call, spuff_error **error) {
-  spuff_observer who = observer(observed, call);
+  spuff_observer who = spuffgo_observer(observed, call);
   return spuff_provider_create_instances_submit(provider, requests, count, options, cancel, &who,
                                                 outcomes_done, CALL(call), error);
 }
@@ -144,7 +66,7 @@ spuff_code spuffgo_create_instances(const spuff_provider *provider,
 spuff_code spuffgo_wait_ready_many(const spuff_provider *provider, const char *const *ids,
                                    size_t count, const spuff_cancel *cancel, bool observed,
                                    uintptr_t call, spuff_error **error) {
-  spuff_observer who = observer(observed, call);
+  spuff_observer who = spuffgo_observer(observed, call);
   return spuff_provider_wait_ready_many_submit(provider, ids, count, cancel, &who, outcomes_done,
                                                CALL(call), error);
 }
@@ -152,7 +74,7 @@ spuff_code spuffgo_wait_ready_many(const spuff_provider *provider, const char *c
 spuff_code spuffgo_destroy_instances(const spuff_provider *provider, const char *const *ids,
                                      size_t count, size_t concurrency, const spuff_cancel *cancel,
                                      bool observed, uintptr_t call, spuff_error **error) {
-  spuff_observer who = observer(observed, call);
+  spuff_observer who = spuffgo_observer(observed, call);
   return spuff_provider_destroy_instances_submit(provider, ids, count, concurrency, cancel, &who,
                                                  outcomes_done, CALL(call), error);
 }
@@ -160,7 +82,7 @@ spuff_code spuffgo_destroy_instances(const spuff_provider *provider, const char 
 spuff_code spuffgo_place_instance(const spuff_placement *placement, const spuff_request *request,
                                   const spuff_cancel *cancel, bool observed, uintptr_t call,
                                   spuff_error **error) {
-  spuff_observer who = observer(observed, call);
+  spuff_observer who = spuffgo_observer(observed, call);
   return spuff_place_instance_submit(placement, request, cancel, &who, placed_done, CALL(call),
                                      error);
 }
@@ -169,7 +91,7 @@ spuff_code spuffgo_place_instances(const spuff_placement *placement,
                                    const spuff_request *const *requests, size_t count,
                                    const spuff_fleet_options *options, const spuff_cancel *cancel,
                                    bool observed, uintptr_t call, spuff_error **error) {
-  spuff_observer who = observer(observed, call);
+  spuff_observer who = spuffgo_observer(observed, call);
   return spuff_place_instances_submit(placement, requests, count, options, cancel, &who,
                                       outcomes_done, CALL(call), error);
 }
@@ -185,46 +107,8 @@ spuff_code spuffgo_listen(int32_t level, bool listens, spuff_error **error) {
 
 spuff_code spuffgo_list_owned(const spuff_provider *provider, const char *owner,
                               const spuff_cancel *cancel, uintptr_t call, spuff_error **error) {
-  return spuff_provider_list_owned_submit(provider, owner, cancel, instances_done, CALL(call),
-                                          error);
-}
-
-spuff_code spuffgo_list_labelled_snapshots(const spuff_provider *provider,
-                                           const spuff_cancel *cancel, uintptr_t call,
-                                           spuff_error **error) {
-  return spuff_provider_list_labelled_snapshots_submit(provider, cancel, snapshots_done, CALL(call),
-                                                       error);
-}
-
-spuff_code spuffgo_resolve(const spuff_provider *provider, const char *key,
-                           const spuff_cancel *cancel, uintptr_t call, spuff_error **error) {
-  return spuff_provider_resolve_submit(provider, key, cancel, instance_done, CALL(call), error);
-}
-
-spuff_code spuffgo_resolve_snapshot(const spuff_provider *provider, const char *key,
-                                    const spuff_cancel *cancel, uintptr_t call,
-                                    spuff_error **error) {
-  return spuff_provider_resolve_snapshot_submit(provider, key, cancel, snapshot_done, CALL(call),
-                                                error);
-}
-
-spuff_code spuffgo_set_labels(const spuff_provider *provider, const char *id,
-                              const char *const *keys, const char *const *values, size_t count,
-                              const spuff_cancel *cancel, uintptr_t call, spuff_error **error) {
-  return spuff_provider_set_labels_submit(provider, id, keys, values, count, cancel, done,
+  return spuff_provider_list_owned_submit(provider, owner, cancel, spuffgo_instances_done,
                                           CALL(call), error);
-}
-
-spuff_code spuffgo_get_ssh_keys(const spuff_provider *provider, const spuff_cancel *cancel,
-                                uintptr_t call, spuff_error **error) {
-  return spuff_provider_get_ssh_keys_submit(provider, cancel, strings_done, CALL(call), error);
-}
-
-spuff_code spuffgo_hourly_price(const spuff_provider *provider, const char *region,
-                                const char *size, const spuff_cancel *cancel, uintptr_t call,
-                                spuff_error **error) {
-  return spuff_provider_hourly_price_submit(provider, region, size, cancel, price_done, CALL(call),
-                                            error);
 }
 
 spuff_code spuffgo_renew(const spuff_provider *provider, const char *id, uint64_t ttl_seconds,
@@ -234,5 +118,5 @@ spuff_code spuffgo_renew(const spuff_provider *provider, const char *id, uint64_
 }
 
 spuff_code spuffgo_settled(const spuff_cancel *cancel, uintptr_t call, spuff_error **error) {
-  return spuff_settled_submit(cancel, done, CALL(call), error);
+  return spuff_settled_submit(cancel, spuffgo_done, CALL(call), error);
 }

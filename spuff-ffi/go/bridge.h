@@ -4,52 +4,21 @@
 
 #include <spuff.h>
 
-/* Verbs that call back: `call` is the number of a Go call, which is told of the outcome once, and
- * of the progress where it is observed. */
-spuff_code spuffgo_create_instance(const spuff_provider *provider, const spuff_request *request,
-                                   const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
+#include "zz_bridge.h"
+
+/* The observer of a Go call by its number; it has no function where the call is not observed. */
+spuff_observer spuffgo_observer(bool observed, uintptr_t call);
+
+/* Operations that call back, made of several: `call` is the number of a Go call, which is told of
+ * the outcome once, and of the progress where it is observed. */
 spuff_code spuffgo_create_and_wait(const spuff_provider *provider, const spuff_request *request,
                                    int32_t on_failure, const spuff_cancel *cancel, bool observed,
                                    uintptr_t call, spuff_error **error);
-spuff_code spuffgo_destroy_instance(const spuff_provider *provider, const char *id,
-                                    const spuff_cancel *cancel, uintptr_t call,
-                                    spuff_error **error);
-spuff_code spuffgo_get_instance(const spuff_provider *provider, const char *id,
-                                const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
-spuff_code spuffgo_list_instances(const spuff_provider *provider, const spuff_cancel *cancel,
-                                  uintptr_t call, spuff_error **error);
-spuff_code spuffgo_wait_ready(const spuff_provider *provider, const char *id,
-                              const spuff_cancel *cancel, bool observed, uintptr_t call,
-                              spuff_error **error);
-spuff_code spuffgo_create_snapshot(const spuff_provider *provider, const char *instance_id,
-                                   const char *name, const spuff_cancel *cancel, bool observed,
-                                   uintptr_t call, spuff_error **error);
-spuff_code spuffgo_list_snapshots(const spuff_provider *provider, const spuff_cancel *cancel,
-                                  uintptr_t call, spuff_error **error);
-spuff_code spuffgo_delete_snapshot(const spuff_provider *provider, const char *id,
-                                   const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
 spuff_code spuffgo_reap(const spuff_provider *provider, const spuff_reap *which,
                         const spuff_cancel *cancel, bool observed, uintptr_t call,
                         spuff_error **error);
-
 spuff_code spuffgo_list_owned(const spuff_provider *provider, const char *owner,
                               const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
-spuff_code spuffgo_list_labelled_snapshots(const spuff_provider *provider,
-                                           const spuff_cancel *cancel, uintptr_t call,
-                                           spuff_error **error);
-spuff_code spuffgo_resolve(const spuff_provider *provider, const char *key,
-                           const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
-spuff_code spuffgo_resolve_snapshot(const spuff_provider *provider, const char *key,
-                                    const spuff_cancel *cancel, uintptr_t call,
-                                    spuff_error **error);
-spuff_code spuffgo_set_labels(const spuff_provider *provider, const char *id,
-                              const char *const *keys, const char *const *values, size_t count,
-                              const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
-spuff_code spuffgo_get_ssh_keys(const spuff_provider *provider, const spuff_cancel *cancel,
-                                uintptr_t call, spuff_error **error);
-spuff_code spuffgo_hourly_price(const spuff_provider *provider, const char *region,
-                                const char *size, const spuff_cancel *cancel, uintptr_t call,
-                                spuff_error **error);
 spuff_code spuffgo_renew(const spuff_provider *provider, const char *id, uint64_t ttl_seconds,
                          const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
 spuff_code spuffgo_settled(const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
@@ -80,11 +49,6 @@ spuff_code spuffgo_place_instances(const spuff_placement *placement,
 
 /* Gives the log to Go. */
 spuff_code spuffgo_listen(int32_t level, bool listens, spuff_error **error);
-
-/* What a provider written in Go can do beside what every one can. */
-typedef struct spuffgo_abilities {
-  bool wait_ready, snapshots, resolve, resolve_snapshot, set_labels, get_ssh_keys, hourly_price;
-} spuffgo_abilities;
 
 /* Registers a provider written in Go; `factory` is the number of what makes it. */
 spuff_code spuffgo_register(const spuff_registry *registry, const char *name, const char *summary,

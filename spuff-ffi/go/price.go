@@ -2,14 +2,10 @@
 
 package spuff
 
-// #include "bridge.h"
+// #include <spuff.h>
 import "C"
 
-import (
-	"context"
-	"fmt"
-	"unsafe"
-)
+import "fmt"
 
 // A Price is the hourly price of an instance, without tax, exactly.
 type Price struct {
@@ -26,25 +22,6 @@ type Price struct {
 // String is the price in words.
 func (p Price) String() string { return p.Text }
 
-// HourlyPrice returns the hourly price of an instance of that size in that region (empty: the
-// provider's default, else the dearest), by the cloud's own list, without tax: the instance alone,
-// without a public IPv4 address, traffic or snapshots that are billed apart. A list that was read
-// in the last hour is not read again.
-//
-// Errors: InvalidConfig when the list has no such size, or not in that region; NotSupported where
-// there is none.
-func (p *Provider) HourlyPrice(ctx context.Context, region, size string) (Price, error) {
-	return await(ctx, p, given("region", region, "size", size), nil,
-		func(c *call, number C.uintptr_t) C.spuff_code {
-			return C.spuffgo_hourly_price(c.provider, c.arguments[0], c.arguments[1],
-				c.token.pointer, number, c.failure)
-		}, func(made unsafe.Pointer) (Price, error) {
-			pointer := (*C.spuff_price)(made)
-			defer C.spuff_price_free(&pointer)
-			return priceOf(pointer), nil
-		})
-}
-
 // give makes a price for the library to own.
 func (p *Price) give(out **C.spuff_price) error {
 	b := newBuild()
@@ -53,6 +30,12 @@ func (p *Price) give(out **C.spuff_price) error {
 		return C.spuff_price_new(words, out, failure)
 	})
 	return b.end()
+}
+
+// takePrice copies a price that the caller owns, and frees its handle.
+func takePrice(pointer *C.spuff_price) (Price, error) {
+	defer C.spuff_price_free(&pointer)
+	return priceOf(pointer), nil
 }
 
 func priceOf(pointer *C.spuff_price) Price {

@@ -1,4 +1,5 @@
-// The functions that the library calls of a provider written in Go.
+// How a provider written in Go begins and ends, and what its operations give the library. The
+// functions that are called for these are in zz_vtable.go.
 
 package spuff
 
@@ -6,7 +7,6 @@ package spuff
 import "C"
 
 import (
-	"context"
 	"io"
 	"runtime/cgo"
 	"unsafe"
@@ -45,186 +45,62 @@ func spuffgoDisconnect(self C.uintptr_t) {
 	}
 }
 
-//export spuffgoCreateInstance
-func spuffgoCreateInstance(
-	self C.uintptr_t, request *C.spuff_request, cancel *C.spuff_cancel, out **C.spuff_instance,
-	failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "create_instance",
-		func(ctx context.Context, p Implementation) error {
-			made, err := p.CreateInstance(ctx, requestOf(request))
-			return handed(&made, err, out, (*Instance).give)
-		})
+// labelsOf copies labels, side by side.
+func labelsOf(keys, values **C.char, count C.size_t) map[string]string {
+	labels := make(map[string]string)
+	names, texts := unsafe.Slice(keys, int(count)), unsafe.Slice(values, int(count))
+	for at := range names {
+		labels[C.GoString(names[at])] = C.GoString(texts[at])
+	}
+	return labels
 }
 
-//export spuffgoDestroyInstance
-func spuffgoDestroyInstance(
-	self C.uintptr_t, id *C.char, cancel *C.spuff_cancel, failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "destroy_instance",
-		func(ctx context.Context, p Implementation) error {
-			return p.DestroyInstance(ctx, C.GoString(id))
-		})
-}
-
-//export spuffgoGetInstance
-func spuffgoGetInstance(
-	self C.uintptr_t, id *C.char, cancel *C.spuff_cancel, out **C.spuff_instance,
-	failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "get_instance",
-		func(ctx context.Context, p Implementation) error {
-			found, err := p.GetInstance(ctx, C.GoString(id))
-			return handed(found, err, out, (*Instance).give)
-		})
-}
-
-//export spuffgoListInstances
-func spuffgoListInstances(
-	self C.uintptr_t, cancel *C.spuff_cancel, list *C.spuff_instances, failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "list_instances",
-		func(ctx context.Context, p Implementation) error {
-			found, err := p.ListInstances(ctx)
-			if err != nil {
-				return err
-			}
-			for at := range found {
-				one := new(*C.spuff_instance)
-				if err := found[at].give(one); err != nil {
-					return err
-				}
-				C.spuff_instances_push(list, one, nil)
-			}
-			return nil
-		})
-}
-
-//export spuffgoWaitReady
-func spuffgoWaitReady(
-	self C.uintptr_t, id *C.char, cancel *C.spuff_cancel, out **C.spuff_instance,
-	failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "wait_ready",
-		func(ctx context.Context, p Implementation) error {
-			ready, err := p.(Waiter).WaitReady(ctx, C.GoString(id))
-			return handed(&ready, err, out, (*Instance).give)
-		})
-}
-
-//export spuffgoCreateSnapshot
-func spuffgoCreateSnapshot(
-	self C.uintptr_t, instanceID, name *C.char, cancel *C.spuff_cancel, out **C.spuff_snapshot,
-	failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "create_snapshot",
-		func(ctx context.Context, p Implementation) error {
-			made, err := p.(Snapshotter).CreateSnapshot(
-				ctx, C.GoString(instanceID), C.GoString(name))
-			return handed(&made, err, out, (*Snapshot).give)
-		})
-}
-
-//export spuffgoListSnapshots
-func spuffgoListSnapshots(
-	self C.uintptr_t, cancel *C.spuff_cancel, list *C.spuff_snapshots, failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "list_snapshots",
-		func(ctx context.Context, p Implementation) error {
-			found, err := p.(Snapshotter).ListSnapshots(ctx)
-			if err != nil {
-				return err
-			}
-			for at := range found {
-				one := new(*C.spuff_snapshot)
-				if err := found[at].give(one); err != nil {
-					return err
-				}
-				C.spuff_snapshots_push(list, one, nil)
-			}
-			return nil
-		})
-}
-
-//export spuffgoDeleteSnapshot
-func spuffgoDeleteSnapshot(
-	self C.uintptr_t, id *C.char, cancel *C.spuff_cancel, failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "delete_snapshot",
-		func(ctx context.Context, p Implementation) error {
-			return p.(Snapshotter).DeleteSnapshot(ctx, C.GoString(id))
-		})
-}
-
-//export spuffgoResolve
-func spuffgoResolve(
-	self C.uintptr_t, key *C.char, cancel *C.spuff_cancel, out **C.spuff_instance,
-	failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "resolve",
-		func(ctx context.Context, p Implementation) error {
-			found, err := p.(Resolver).Resolve(ctx, C.GoString(key))
-			return handed(found, err, out, (*Instance).give)
-		})
-}
-
-//export spuffgoResolveSnapshot
-func spuffgoResolveSnapshot(
-	self C.uintptr_t, key *C.char, cancel *C.spuff_cancel, out **C.spuff_snapshot,
-	failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "resolve_snapshot",
-		func(ctx context.Context, p Implementation) error {
-			found, err := p.(SnapshotResolver).ResolveSnapshot(ctx, C.GoString(key))
-			return handed(found, err, out, (*Snapshot).give)
-		})
-}
-
-//export spuffgoSetLabels
-func spuffgoSetLabels(
-	self C.uintptr_t, id *C.char, keys, values **C.char, count C.size_t, cancel *C.spuff_cancel,
-	failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "set_labels",
-		func(ctx context.Context, p Implementation) error {
-			labels := make(map[string]string)
-			names, texts := unsafe.Slice(keys, int(count)), unsafe.Slice(values, int(count))
-			for at := range names {
-				labels[C.GoString(names[at])] = C.GoString(texts[at])
-			}
-			return p.(Labeller).SetLabels(ctx, C.GoString(id), labels)
-		})
-}
-
-//export spuffgoHourlyPrice
-func spuffgoHourlyPrice(
-	self C.uintptr_t, region, size *C.char, cancel *C.spuff_cancel, out **C.spuff_price,
-	failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "hourly_price",
-		func(ctx context.Context, p Implementation) error {
-			price, err := p.(Pricer).HourlyPrice(ctx, C.GoString(region), C.GoString(size))
-			if err != nil {
-				return err
-			}
-			return price.give(out)
-		})
-}
-
-//export spuffgoGetSSHKeys
-func spuffgoGetSSHKeys(
-	self C.uintptr_t, cancel *C.spuff_cancel, list *C.spuff_strings, failure **C.spuff_error,
-) C.int32_t {
-	return answer(self, cancel, failure, "get_ssh_keys",
-		func(ctx context.Context, p Implementation) error {
-			found, err := p.(KeyLister).GetSSHKeys(ctx)
-			var t texts
-			defer t.free()
-			for _, key := range found {
-				C.spuff_strings_push(list, t.lossy(key), nil)
-			}
+// listedInstances fills a list of the library's.
+func listedInstances(found []Instance, err error, list *C.spuff_instances) error {
+	if err != nil {
+		return err
+	}
+	for at := range found {
+		one := new(*C.spuff_instance)
+		if err := found[at].give(one); err != nil {
 			return err
-		})
+		}
+		C.spuff_instances_push(list, one, nil)
+	}
+	return nil
+}
+
+// listedSnapshots fills a list of the library's.
+func listedSnapshots(found []Snapshot, err error, list *C.spuff_snapshots) error {
+	if err != nil {
+		return err
+	}
+	for at := range found {
+		one := new(*C.spuff_snapshot)
+		if err := found[at].give(one); err != nil {
+			return err
+		}
+		C.spuff_snapshots_push(list, one, nil)
+	}
+	return nil
+}
+
+// listedStrings fills a list of the library's.
+func listedStrings(found []string, err error, list *C.spuff_strings) error {
+	var t texts
+	defer t.free()
+	for _, one := range found {
+		C.spuff_strings_push(list, t.lossy(one), nil)
+	}
+	return err
+}
+
+// handedPrice gives the library a price.
+func handedPrice(made *Price, err error, out **C.spuff_price) error {
+	if err != nil {
+		return err
+	}
+	return made.give(out)
 }
 
 // handed gives the library what an operation has made, also beside an error: of what that may be,

@@ -17,8 +17,6 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 # The parts of a batch: fleets call it, and no other language offers it.
 OF_FLEETS = {"create_batch"}
-# These report progress on their way.
-OBSERVED = {"create_snapshot", "wait_ready"}
 # A provider of another language lists its snapshots once, with their labels.
 LISTED_BY_SYNC = "list_labelled_snapshots"
 LISTED_BY_OTHERS = "list_snapshots"
@@ -87,6 +85,8 @@ class Verb:
     name: str
     arguments: tuple[tuple[str, str], ...]
     result: str
+    # It reports progress on its way: its documentation says so.
+    waits: bool
 
     def rust(self, before: str, *more: str) -> str:
         """Its declaration in Rust, up to the body."""
@@ -136,15 +136,13 @@ def verbs() -> list[Verb]:
     found = re.findall(
         r"async fn (\w+)\(&self(?:, ([^)]*))?\) -> ProviderResult<(.+?)>(?:;| \{)", trait
     )
+    documented = trait.split("async fn ")[:-1]
+    assert len(documented) == len(found), "a verb is declared in a form that is not known here"
     all_of_them = []
-    for name, told, result in found:
+    for (name, told, result), before in zip(found, documented, strict=True):
         split = (argument.split(": ", 1) for argument in re.split(r", (?=\w+: )", told) if argument)
-        all_of_them.append(
-            Verb(name, tuple((word.lstrip("_"), kind) for word, kind in split), result)
-        )
-    assert len(all_of_them) == trait.count("async fn "), (
-        "a verb is declared in a form that is not known here"
-    )
+        arguments = tuple((word.lstrip("_"), kind) for word, kind in split)
+        all_of_them.append(Verb(name, arguments, result, "# Waits" in before))
     return [verb for verb in all_of_them if verb.name not in OF_FLEETS]
 
 
@@ -166,6 +164,7 @@ def test_the_contract_is_read_whole() -> None:
         "list_labelled_snapshots",
         "hourly_price",
     }
+    assert {verb.name for verb in VERBS if verb.waits} >= {"create_snapshot", "wait_ready"}
     for verb in VERBS:
         assert verb.result in RESULTS, f"{verb.name}: add a row for {verb.result}"
         assert all(kind in ARGUMENTS for _, kind in verb.arguments), (
@@ -185,7 +184,7 @@ def test_rust_that_blocks(verb: Verb) -> None:
 @each_verb
 def test_c(verb: Verb) -> None:
     header, result = text("include/spuff.h"), RESULTS[verb.result].c
-    observer = ["const struct spuff_observer *observer"] if verb.name in OBSERVED else []
+    observer = ["const struct spuff_observer *observer"] if verb.waits else []
     out = [] if result == "done" else [f"struct spuff_{result} **out"]
     provider = "const struct spuff_provider *provider"
     assert f"spuff_code spuff_provider_{verb.name}{verb.c(provider, observer + out)};" in header
@@ -203,14 +202,14 @@ def test_c(verb: Verb) -> None:
 def test_go(verb: Verb) -> None:
     folder = "spuff-ffi/go"
     files = [f"{folder}/{path.name}" for path in (REPOSITORY / folder).glob("*.go")]
-    options = ", options ...Option" if verb.name in OBSERVED else ""
+    options = ", options ...Option" if verb.waits else ""
     declaration = f"func (p *Provider) {verb.go(options)} {{"
     holders = [path for path in files if declaration in text(path)]
     assert len(holders) == 1, declaration
     assert has_docs(holders[0], f"func (p *Provider) {camel(verb.name)}(", "//")
     if verb.name != LISTED_BY_SYNC:
-        assert verb.go() in text(f"{folder}/implementation.go")
-        assert has_docs(f"{folder}/implementation.go", f"\t{camel(verb.name)}(", "//")
+        assert verb.go() in text(f"{folder}/zz_implementation.go")
+        assert has_docs(f"{folder}/zz_implementation.go", f"\t{camel(verb.name)}(", "//")
 
 
 def methods(path: str, classes: str) -> dict[str, ast.FunctionDef]:
@@ -241,7 +240,7 @@ def test_python(verb: Verb, face: str, form: str) -> None:
     ]
     if verb.name != "create_instance":
         assert told == [(name, ARGUMENTS[kind].python) for name, kind in verb.arguments]
-    observed = ["on_progress"] if verb.name in OBSERVED else []
+    observed = ["on_progress"] if verb.waits else []
     named = [one.arg for one in method.args.kwonlyargs]
     assert named[-1 - len(observed) :] == ["timeout", *observed] or verb.name == "create_instance"
     assert ast.get_docstring(method)

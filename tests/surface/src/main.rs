@@ -6,6 +6,7 @@
 
 mod c;
 mod doc;
+mod go;
 mod model;
 mod rust;
 #[cfg(test)]
@@ -51,6 +52,7 @@ fn files() -> Result<Vec<File>, String> {
     let mut files = rust::files(&verbs)?;
     let table = read(c::TABLE)?;
     files.extend(c::files(&verbs, &table)?);
+    files.extend(go::files(&verbs, &table)?);
     files.push(File::plain("tests/verbs.txt", model::names(&verbs)));
     for file in &mut files {
         if let [program, arguments @ ..] = file.format {

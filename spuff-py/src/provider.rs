@@ -1,7 +1,7 @@
 //! The operations, one body each, and the two classes that offer them: `Provider` blocks,
-//! `AsyncProvider` is for asyncio.
+//! `AsyncProvider` is for asyncio. The operations of the contract are in `verbs`.
 
-use std::collections::HashMap;
+mod verbs;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -129,131 +129,6 @@ impl Verbs {
         call.run(py, move |provider| async move {
             create_and_wait(&provider, &request, on_failure).await
         })
-    }
-
-    /// Destroys an instance. One that is already gone is no error.
-    #[pyo3(signature = (id, *, timeout=None))]
-    fn destroy_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> PyOutcome {
-        let call = self.call("destroy_instance").about_instance(&id).with_timeout(timeout);
-        call.run(py, |provider| async move { provider.destroy_instance(&id).await })
-    }
-
-    /// Returns one instance, or `None` if it does not exist.
-    #[pyo3(signature = (id, *, timeout=None))]
-    fn get_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> PyOutcome {
-        let call = self.call("get_instance").about_instance(&id).with_timeout(timeout);
-        call.run(py, |provider| async move { provider.get_instance(&id).await })
-    }
-
-    /// Every instance that spuff manages, from all pages.
-    #[pyo3(signature = (*, timeout=None))]
-    fn list_instances(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyOutcome {
-        let call = self.call("list_instances").with_timeout(timeout);
-        call.run(py, |provider| async move { provider.list_instances().await })
-    }
-
-    /// Waits until the instance is active and has a public address.
-    #[pyo3(signature = (id, *, timeout=None, on_progress=None))]
-    fn wait_ready(
-        &self,
-        py: Python<'_>,
-        id: String,
-        timeout: Option<Seconds>,
-        on_progress: Option<Py<PyAny>>,
-    ) -> PyOutcome {
-        let call = self
-            .call("wait_ready")
-            .about_instance(&id)
-            .with_timeout(timeout)
-            .with_progress(on_progress);
-        call.run(py, |provider| async move { provider.wait_ready(&id).await })
-    }
-
-    /// Makes a snapshot and waits until it can be used.
-    #[pyo3(signature = (instance_id, name, *, timeout=None, on_progress=None))]
-    fn create_snapshot(
-        &self,
-        py: Python<'_>,
-        instance_id: String,
-        name: String,
-        timeout: Option<Seconds>,
-        on_progress: Option<Py<PyAny>>,
-    ) -> PyOutcome {
-        let call = self
-            .call("create_snapshot")
-            .about_instance(&instance_id)
-            .with_timeout(timeout)
-            .with_progress(on_progress);
-        call.run(py, |provider| async move { provider.create_snapshot(&instance_id, &name).await })
-    }
-
-    /// Every snapshot that spuff manages, from all pages.
-    #[pyo3(signature = (*, timeout=None))]
-    fn list_snapshots(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyOutcome {
-        let call = self.call("list_snapshots").with_timeout(timeout);
-        call.run(py, |provider| async move { provider.list_snapshots().await })
-    }
-
-    /// Every snapshot that spuff manages, each with its labels.
-    #[pyo3(signature = (*, timeout=None))]
-    fn list_labelled_snapshots(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyOutcome {
-        let call = self.call("list_labelled_snapshots").with_timeout(timeout);
-        call.run(py, |provider| async move { provider.list_labelled_snapshots().await })
-    }
-
-    /// Deletes a snapshot with all that it stores. One that is already gone is no error.
-    #[pyo3(signature = (id, *, timeout=None))]
-    fn delete_snapshot(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> PyOutcome {
-        let call = self.call("delete_snapshot").with_timeout(timeout);
-        call.run(py, |provider| async move { provider.delete_snapshot(&id).await })
-    }
-
-    /// The instance made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`.
-    /// `None` when it is certain that there is none.
-    #[pyo3(signature = (key, *, timeout=None))]
-    fn resolve(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> PyOutcome {
-        let call = self.call("resolve").with_timeout(timeout);
-        call.run(py, |provider| async move { provider.resolve(&key).await })
-    }
-
-    /// The snapshot that was made under the key of an `UnknownOutcomeError`.
-    #[pyo3(signature = (key, *, timeout=None))]
-    fn resolve_snapshot(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> PyOutcome {
-        let call = self.call("resolve_snapshot").with_timeout(timeout);
-        call.run(py, |provider| async move { provider.resolve_snapshot(&key).await })
-    }
-
-    /// Adds labels to an instance, or replaces their values; other labels stay.
-    #[pyo3(signature = (id, labels, *, timeout=None))]
-    fn set_labels(
-        &self,
-        py: Python<'_>,
-        id: String,
-        labels: HashMap<String, String>,
-        timeout: Option<Seconds>,
-    ) -> PyOutcome {
-        let call = self.call("set_labels").about_instance(&id).with_timeout(timeout);
-        call.run(py, |provider| async move { provider.set_labels(&id, &labels).await })
-    }
-
-    /// The SSH keys of the account, as values that a request takes.
-    #[pyo3(signature = (*, timeout=None))]
-    fn get_ssh_keys(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyOutcome {
-        let call = self.call("get_ssh_keys").with_timeout(timeout);
-        call.run(py, |provider| async move { provider.get_ssh_keys().await })
-    }
-
-    /// The hourly price of an instance by the provider's price list, without tax.
-    #[pyo3(signature = (region, size, *, timeout=None))]
-    fn hourly_price(
-        &self,
-        py: Python<'_>,
-        region: String,
-        size: String,
-        timeout: Option<Seconds>,
-    ) -> PyOutcome {
-        let call = self.call("hourly_price").with_timeout(timeout);
-        call.run(py, |provider| async move { provider.hourly_price(&region, &size).await })
     }
 
     /// The instances of an owner, also stopped ones.

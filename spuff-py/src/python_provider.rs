@@ -3,6 +3,8 @@
 //! What an `async def` method gives is awaited on an event loop of spuff's own, in another thread,
 //! no matter who calls.
 
+mod verbs;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -10,11 +12,11 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
+use spuff_core::blocking::{CancelToken, from_sync};
 use spuff_core::provider::{
-    Capabilities, InstanceRequest as Request, Operation, Price as Cost, Provider,
-    ProviderConfig as Config, ProviderDescription, ProviderError, ProviderFactory,
-    ProviderInstance, ProviderResult, ProviderTimeouts, ProviderType, Snapshot as Taken, labels,
+    Capabilities, Operation, Price as Cost, Provider, ProviderConfig as Config,
+    ProviderDescription, ProviderError, ProviderFactory, ProviderInstance, ProviderResult,
+    ProviderTimeouts, ProviderType, Snapshot as Taken, labels,
 };
 
 use crate::config::ProviderConfig;
@@ -22,7 +24,6 @@ use crate::error;
 use crate::guard::{self, Arguments};
 use crate::instance::Instance;
 use crate::price::Price;
-use crate::request::InstanceRequest;
 use crate::snapshot::Snapshot;
 
 /// Makes providers of one class, or by one function, of Python's.
@@ -118,6 +119,22 @@ struct InPython {
 }
 
 impl InPython {
+    /// Lists the snapshots with their labels. A provider that stores none lists them without.
+    fn list_with_labels(
+        &self,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Vec<(Taken, HashMap<String, String>)>> {
+        match self.call(Operation::ListLabelledSnapshots, cancel, (), each(with_labels)) {
+            Err(ProviderError::NotSupported { feature })
+                if feature == Operation::ListLabelledSnapshots.as_str() =>
+            {
+                let listed = self.call(Operation::ListSnapshots, cancel, (), each(a_snapshot))?;
+                Ok(listed.into_iter().map(managed).collect())
+            }
+            listed => listed,
+        }
+    }
+
     /// Calls a method. One that makes something is never cancelled: what it makes would be lost.
     fn call<T>(
         &self,
@@ -145,6 +162,16 @@ impl InPython {
             read(&answer?).map(Some)
         });
         called?.ok_or_else(|| ProviderError::NotSupported { feature: operation.to_string() })
+    }
+}
+
+/// A list that is empty where the provider has no such method.
+fn none_without<T>(operation: Operation, listed: ProviderResult<Vec<T>>) -> ProviderResult<Vec<T>> {
+    match listed {
+        Err(ProviderError::NotSupported { feature }) if feature == operation.as_str() => {
+            Ok(Vec::new())
+        }
+        listed => listed,
     }
 }
 
@@ -182,6 +209,10 @@ fn a_price(answer: &Bound<'_, PyAny>) -> PyResult<Cost> {
     }
 }
 
+fn a_text(answer: &Bound<'_, PyAny>) -> PyResult<String> {
+    answer.extract()
+}
+
 fn perhaps<T>(
     read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>,
 ) -> impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Option<T>> {
@@ -203,107 +234,4 @@ fn managed(snapshot: Taken) -> (Taken, HashMap<String, String>) {
         snapshot,
         HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())]),
     )
-}
-
-impl SyncProvider for InPython {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn create_instance(
-        &self,
-        request: &Request,
-        cancel: &CancelToken,
-    ) -> ProviderResult<ProviderInstance> {
-        self.call(
-            Operation::CreateInstance,
-            cancel,
-            (InstanceRequest(request.clone()),),
-            an_instance,
-        )
-    }
-
-    fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        self.call(Operation::DestroyInstance, cancel, (id,), nothing)
-    }
-
-    fn get_instance(
-        &self,
-        id: &str,
-        cancel: &CancelToken,
-    ) -> ProviderResult<Option<ProviderInstance>> {
-        self.call(Operation::GetInstance, cancel, (id,), perhaps(an_instance))
-    }
-
-    fn list_instances(&self, cancel: &CancelToken) -> ProviderResult<Vec<ProviderInstance>> {
-        self.call(Operation::ListInstances, cancel, (), each(an_instance))
-    }
-
-    fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
-        self.call(Operation::WaitReady, cancel, (id,), an_instance)
-    }
-
-    fn create_snapshot(
-        &self,
-        instance_id: &str,
-        name: &str,
-        cancel: &CancelToken,
-    ) -> ProviderResult<Taken> {
-        self.call(Operation::CreateSnapshot, cancel, (instance_id, name), a_snapshot)
-    }
-
-    fn list_labelled_snapshots(
-        &self,
-        cancel: &CancelToken,
-    ) -> ProviderResult<Vec<(Taken, HashMap<String, String>)>> {
-        match self.call(Operation::ListLabelledSnapshots, cancel, (), each(with_labels)) {
-            Err(ProviderError::NotSupported { feature })
-                if feature == Operation::ListLabelledSnapshots.as_str() =>
-            {
-                let listed = self.call(Operation::ListSnapshots, cancel, (), each(a_snapshot))?;
-                Ok(listed.into_iter().map(managed).collect())
-            }
-            listed => listed,
-        }
-    }
-
-    fn delete_snapshot(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        self.call(Operation::DeleteSnapshot, cancel, (id,), nothing)
-    }
-
-    fn resolve(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
-        self.call(Operation::Resolve, cancel, (key,), perhaps(an_instance))
-    }
-
-    fn resolve_snapshot(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<Taken>> {
-        self.call(Operation::ResolveSnapshot, cancel, (key,), perhaps(a_snapshot))
-    }
-
-    fn set_labels(
-        &self,
-        id: &str,
-        labels: &HashMap<String, String>,
-        cancel: &CancelToken,
-    ) -> ProviderResult<()> {
-        self.call(Operation::SetLabels, cancel, (id, labels), nothing)
-    }
-
-    fn get_ssh_keys(&self, cancel: &CancelToken) -> ProviderResult<Vec<String>> {
-        match self.call(Operation::GetSshKeys, cancel, (), each(|key| key.extract())) {
-            Err(ProviderError::NotSupported { feature })
-                if feature == Operation::GetSshKeys.as_str() =>
-            {
-                Ok(Vec::new())
-            }
-            keys => keys,
-        }
-    }
-
-    fn hourly_price(&self, region: &str, size: &str, cancel: &CancelToken) -> ProviderResult<Cost> {
-        self.call(Operation::HourlyPrice, cancel, (region, size), a_price)
-    }
-
-    fn supports_snapshots(&self) -> bool {
-        self.snapshots
-    }
 }

@@ -8,6 +8,7 @@ mod c;
 mod doc;
 mod go;
 mod model;
+mod python;
 mod rust;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ fn files() -> Result<Vec<File>, String> {
     let table = read(c::TABLE)?;
     files.extend(c::files(&verbs, &table)?);
     files.extend(go::files(&verbs, &table)?);
+    files.extend(python::files(&verbs)?);
     files.push(File::plain("tests/verbs.txt", model::names(&verbs)));
     for file in &mut files {
         if let [program, arguments @ ..] = file.format {

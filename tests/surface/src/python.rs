@@ -1,0 +1,425 @@
+//! Python: the operations of both faces with their stubs, the protocols of providers written in
+//! Python, and the calls of their methods.
+
+use std::collections::BTreeSet;
+
+use crate::doc::{Words, sections, summary, wrapped};
+use crate::model::{
+    EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, Returned, SNAPSHOTS, Verb,
+};
+use crate::{FIRST_LINE, File};
+
+/// These take the fields of a request by keyword: they are written by hand, with their stubs.
+const BY_KEYWORD: [&str; 1] = ["create_instance"];
+
+/// The protocols of what a provider can do beside what every one can: the end of the name, what
+/// such a provider does, and its methods. Other operations have a protocol each.
+const PROTOCOLS: [(&str, &str, &[&str]); 7] = [
+    ("Snapshots", "that has snapshots", &["create_snapshot", "list_snapshots", "delete_snapshot"]),
+    ("Wait", "that has a way of its own to wait", &["wait_ready"]),
+    ("SnapshotLabels", "that tells its snapshots' labels", &["list_labelled_snapshots"]),
+    ("Resolve", "that finds what was made under a key", &["resolve", "resolve_snapshot"]),
+    ("Labels", "that can change labels", &["set_labels"]),
+    ("SshKeys", "whose account has SSH keys", &["get_ssh_keys"]),
+    ("Prices", "that knows what instances cost", &["hourly_price"]),
+];
+
+pub(crate) fn files(verbs: &[Verb]) -> Result<Vec<File>, String> {
+    Ok(vec![
+        File::rust("spuff-py/src/provider/verbs.rs", methods(verbs)?),
+        File::rust("spuff-py/src/python_provider/verbs.rs", calls(verbs)),
+        File::plain("spuff-py/python/spuff/_verbs.pyi", stubs(verbs)?),
+        File::plain("spuff-py/python/spuff/protocol.py", protocols(verbs)?),
+    ])
+}
+
+struct Python;
+
+impl Words for Python {
+    fn link(&self, path: &str, label: &str) -> Option<String> {
+        let (root, name) = path.split_once("::")?;
+        match (root, name) {
+            ("ProviderError", kind) => Some(format!("`{kind}Error`")),
+            ("InstanceRequest", field) if label == path => {
+                Some(format!("`InstanceRequest.{field}`"))
+            }
+            ("Self" | "InstanceRequest" | "ProviderInstance" | "ErrorContext", name) => {
+                Some(format!("`{name}`"))
+            }
+            ("crate", "create_and_wait") => Some("`create_and_wait`".to_string()),
+            ("crate", "settled") => Some("`spuff.settled`".to_string()),
+            _ => None,
+        }
+    }
+
+    fn code(&self, word: &str) -> String {
+        match word {
+            "true" => "`True`".to_string(),
+            "false" => "`False`".to_string(),
+            word => format!("`{word}`"),
+        }
+    }
+}
+
+fn paragraphs(verb: &Verb, titles: &[&str]) -> Result<Vec<String>, String> {
+    let mut doc = summary(&verb.name, &verb.doc, &Python)?;
+    doc.extend(sections(&verb.name, &verb.doc, titles, &Python)?);
+    Ok(doc)
+}
+
+/// A docstring. Its first line is a sentence, as linters ask.
+fn docstring(verb: &Verb, paragraphs: &[String], before: &str) -> Result<String, String> {
+    let quotes = "\"\"\"";
+    let width = 100 - before.len() - quotes.len();
+    let (first, others) = paragraphs.split_first().ok_or("an operation without documentation")?;
+    if others.is_empty() && first.len() + quotes.len() <= width {
+        return Ok(format!("{before}{quotes}{first}{quotes}\n"));
+    }
+    let (sentence, rest) = match first.split_once(". ") {
+        Some((sentence, rest)) if first.len() > width => (format!("{sentence}."), Some(rest)),
+        _ => (first.clone(), None),
+    };
+    let rest: Vec<_> = rest.map(str::to_string).into_iter().chain(others.to_vec()).collect();
+    if sentence.len() > width || rest.is_empty() {
+        return Err(format!(
+            "{}: the first sentence of its documentation has {} letters in Python, where it must \
+             fit in a line: shorten it",
+            verb.name,
+            sentence.len()
+        ));
+    }
+    let rest = wrapped(&rest, before, 100);
+    Ok(format!("{before}{quotes}{sentence}\n\n{rest}{before}{quotes}\n"))
+}
+
+/// The type of an argument.
+fn given(given: Given) -> &'static str {
+    match given {
+        Given::Text => "str",
+        Given::Labels => "dict[str, str]",
+        Given::Request => "InstanceRequest",
+    }
+}
+
+/// The type of a result, and what a provider may return for it.
+fn returned(returned: Returned) -> (&'static str, &'static str) {
+    match returned {
+        Returned::Nothing => ("None", "None"),
+        Returned::Instance => ("Instance", "Instance"),
+        Returned::MaybeInstance => ("Instance | None", "Instance | None"),
+        Returned::Instances => ("Instances", "Iterable[Instance]"),
+        Returned::Snapshot => ("Snapshot", "Snapshot"),
+        Returned::MaybeSnapshot => ("Snapshot | None", "Snapshot | None"),
+        Returned::Snapshots => ("Snapshots", "Iterable[Snapshot]"),
+        Returned::LabelledSnapshots => {
+            ("list[tuple[Snapshot, dict[str, str]]]", "Iterable[tuple[Snapshot, dict[str, str]]]")
+        }
+        Returned::Texts => ("list[str]", "Iterable[str]"),
+        Returned::Price => ("Price", "Price"),
+    }
+}
+
+/// The methods of both faces.
+fn methods(verbs: &[Verb]) -> Result<String, String> {
+    let mut text = format!(
+        "{FIRST_LINE}
+
+//! The operations of the contract.
+
+use std::collections::HashMap;
+
+use pyo3::prelude::*;
+
+use super::{{PyOutcome, Verbs}};
+use crate::seconds::Seconds;
+
+#[pymethods]
+impl Verbs {{
+"
+    );
+    for verb in verbs.iter().filter(|verb| !BY_KEYWORD.contains(&verb.name.as_str())) {
+        let Verb { name, .. } = verb;
+        let names: Vec<_> = verb.parameters.iter().map(|one| one.name.as_str()).collect();
+        let mut signature: String = names.iter().map(|name| format!("{name}, ")).collect();
+        signature += "*, timeout=None";
+        let declared: Result<String, String> =
+            verb.parameters.iter().map(|parameter| declared(name, parameter)).collect();
+        let mut declared = declared?;
+        declared += "timeout: Option<Seconds>, ";
+        let mut call = format!("self.call(\"{name}\")");
+        if let Some(id) = verb.instance_id() {
+            call += &format!(".about_instance(&{id})");
+        }
+        call += ".with_timeout(timeout)";
+        if verb.waits() {
+            signature += ", on_progress=None";
+            declared += "on_progress: Option<Py<PyAny>>, ";
+            call += ".with_progress(on_progress)";
+        }
+        let passed: Vec<_> = names.iter().map(|name| format!("&{name}")).collect();
+        text += &wrapped(&paragraphs(verb, &[])?, "    /// ", 100);
+        text += &format!(
+            "    #[pyo3(signature = ({signature}))]
+    fn {name}(&self, py: Python<'_>, {declared}) -> PyOutcome {{
+        let call = {call};
+        call.run(py, |provider| async move {{ provider.{name}({}).await }})
+    }}
+
+",
+            passed.join(", ")
+        );
+    }
+    Ok(text + "}\n")
+}
+
+/// An argument of a method.
+fn declared(verb: &str, Parameter { name, given }: &Parameter) -> Result<String, String> {
+    match given {
+        Given::Text => Ok(format!("{name}: String, ")),
+        Given::Labels => Ok(format!("{name}: HashMap<String, String>, ")),
+        Given::Request => Err(format!(
+            "{verb} takes a request, whose fields Python takes by keyword: write it in \
+             spuff-py/src/provider.rs and tests/surface/templates/jobs.pyi.in, and add it to \
+             BY_KEYWORD in tests/surface/src/python.rs"
+        )),
+    }
+}
+
+/// The operations of a provider written in Python.
+fn calls(verbs: &[Verb]) -> String {
+    let mut text = format!(
+        "{FIRST_LINE}
+
+//! The operations of a provider written in Python: each calls its method.
+
+use std::collections::HashMap;
+
+use spuff_core::blocking::{{CancelToken, SyncProvider}};
+use spuff_core::provider::{{
+    InstanceRequest, Operation, Price, ProviderInstance, ProviderResult, Snapshot,
+}};
+
+use super::{{
+    InPython, a_price, a_snapshot, a_text, an_instance, each, none_without, nothing, perhaps,
+}};
+use crate::request;
+
+impl SyncProvider for InPython {{
+    fn name(&self) -> &str {{
+        &self.name
+    }}
+
+"
+    );
+    for verb in verbs.iter().filter(|verb| verb.name != SNAPSHOTS) {
+        let Verb { name, .. } = verb;
+        let declared: String = verb
+            .parameters
+            .iter()
+            .map(|one| format!("{}: {}, ", one.name, one.given.rust()))
+            .collect();
+        let passed: String = verb
+            .parameters
+            .iter()
+            .map(|Parameter { name, given }| match given {
+                Given::Request => format!("request::InstanceRequest({name}.clone()), "),
+                Given::Text | Given::Labels => format!("{name}, "),
+            })
+            .collect();
+        let read = match verb.returned {
+            Returned::Nothing => "nothing",
+            Returned::Instance => "an_instance",
+            Returned::MaybeInstance => "perhaps(an_instance)",
+            Returned::Instances => "each(an_instance)",
+            Returned::Snapshot => "a_snapshot",
+            Returned::MaybeSnapshot => "perhaps(a_snapshot)",
+            Returned::Snapshots => "each(a_snapshot)",
+            Returned::LabelledSnapshots => "each(with_labels)",
+            Returned::Texts => "each(a_text)",
+            Returned::Price => "a_price",
+        };
+        let operation = format!("Operation::{}", verb.pascal());
+        let call = format!("self.call({operation}, cancel, ({passed}), {read})");
+        let body = if name == LABELLED_SNAPSHOTS {
+            "self.list_with_labels(cancel)".to_string()
+        } else if EMPTY_WITHOUT.contains(&name.as_str()) {
+            format!("none_without({operation}, {call})")
+        } else {
+            call
+        };
+        text += &format!(
+            "    fn {name}(&self, {declared}cancel: &CancelToken) -> ProviderResult<{}> {{
+        {body}
+    }}
+
+",
+            verb.returned.rust()
+        );
+    }
+    text + "    fn supports_snapshots(&self) -> bool {
+        self.snapshots
+    }
+}
+"
+}
+
+/// A declaration in one line, or with an argument a line.
+fn signature(name: &str, arguments: &[String], returned: &str, indent: &str) -> String {
+    let line = format!("{indent}def {name}({}) -> {returned}:", arguments.join(", "));
+    if line.len() <= 100 {
+        return line + "\n";
+    }
+    let arguments: String =
+        arguments.iter().map(|argument| format!("{indent}    {argument},\n")).collect();
+    format!("{indent}def {name}(\n{arguments}{indent}) -> {returned}:\n")
+}
+
+/// How one face differs from the other, in the stubs of what is written by hand.
+struct Face {
+    name: &'static str,
+    words: [(&'static str, &'static str); 3],
+    is_async: bool,
+}
+
+const FACES: [Face; 2] = [
+    Face {
+        name: "Provider",
+        words: [("@Scope", "Scope"), ("@Watch", "Watch"), ("@a_with", "a `with`")],
+        is_async: false,
+    },
+    Face {
+        name: "AsyncProvider",
+        words: [
+            ("@Scope", "AsyncScope"),
+            ("@Watch", "_asyncio.Watch"),
+            ("@a_with", "an `async with`"),
+        ],
+        is_async: true,
+    },
+];
+
+impl Face {
+    /// What an operation with such a result returns.
+    fn returned(&self, result: &str) -> String {
+        if self.is_async { format!("_Verb[{result}]") } else { result.to_string() }
+    }
+
+    /// What is written by hand, as this face has it: `@(..)` is a result.
+    fn filled(&self, template: &str) -> String {
+        let mut text = template.to_string();
+        for (token, word) in self.words {
+            text = text.replace(token, word);
+        }
+        let mut parts = text.split("@(");
+        let mut done = parts.next().unwrap_or_default().to_string();
+        for part in parts {
+            let (result, rest) = part.split_once(")@").unwrap_or((part, ""));
+            done += &self.returned(result);
+            done += rest;
+        }
+        done
+    }
+}
+
+fn stubs(verbs: &[Verb]) -> Result<String, String> {
+    let mut text = include_str!("../templates/verbs.pyi.in").to_string();
+    for face in &FACES {
+        let mut generated = String::new();
+        for verb in verbs.iter().filter(|verb| !BY_KEYWORD.contains(&verb.name.as_str())) {
+            generated += &stub(verb, face)?;
+        }
+        let jobs = face
+            .filled(include_str!("../templates/jobs.pyi.in"))
+            .replace("@OPERATIONS\n", &generated);
+        text = text.replace(&format!("@{}\n", face.name), &jobs);
+    }
+    Ok(format!("{}\n{text}", first_line()))
+}
+
+/// The first line in the comments of Python.
+fn first_line() -> String {
+    format!("# {}\n", FIRST_LINE.trim_start_matches("// "))
+}
+
+fn stub(verb: &Verb, face: &Face) -> Result<String, String> {
+    let one = |one: &Parameter| format!("{}: {}", one.name, given(one.given));
+    let mut arguments = vec!["self".to_string()];
+    arguments.extend(verb.parameters.iter().map(one));
+    arguments.extend(["*", "timeout: _Seconds | None = None"].map(str::to_string));
+    if verb.waits() {
+        arguments.push("on_progress: _OnProgress | None = None".to_string());
+    }
+    let returned = face.returned(returned(verb.returned).0);
+    let doc = paragraphs(verb, &["Errors", "Cancellation"])?;
+    let declared = signature(&verb.name, &arguments, &returned, "    ");
+    Ok(declared + &docstring(verb, &doc, "        ")? + "\n")
+}
+
+/// The two forms of a method of a provider.
+const FORMS: [(&str, &str, bool); 2] =
+    [("Blocking", "plain methods", false), ("Asyncio", "`async def` methods", true)];
+
+fn protocols(verbs: &[Verb]) -> Result<String, String> {
+    let mut groups: Vec<(String, String, Vec<&Verb>)> = Vec::new();
+    let optional: Vec<_> = verbs.iter().filter(|verb| !verb.is_required()).collect();
+    for (name, doc, methods) in PROTOCOLS {
+        let own = |verb: &&&Verb| methods.contains(&verb.name.as_str());
+        let methods = optional.iter().filter(own).copied().collect();
+        groups.push((name.to_string(), doc.to_string(), methods));
+    }
+    for verb in &optional {
+        let is_new = !PROTOCOLS.iter().any(|(_, _, known)| known.contains(&verb.name.as_str()));
+        if is_new {
+            groups.push((verb.pascal(), format!("that has `{}`", verb.name), vec![verb]));
+        }
+    }
+    let mut names = BTreeSet::from(["ProviderFactory".to_string()]);
+    let mut classes = String::new();
+    for (form, methods, is_async) in FORMS {
+        names.insert(format!("{form}Provider"));
+        let told = if is_async {
+            "They run on an event loop of spuff's own, in another thread."
+        } else {
+            "Each runs in a thread of its own, where it may block."
+        };
+        classes += &format!(
+            "\n\nclass {form}Provider(Protocol):
+    \"\"\"A provider with {methods}.\n\n    {told}\n    \"\"\"\n"
+        );
+        for verb in verbs.iter().filter(|verb| verb.is_required()) {
+            classes += &method(verb, is_async)?;
+        }
+    }
+    for (name, doc, methods) in &groups {
+        for (form, with, is_async) in FORMS {
+            names.insert(format!("With{form}{name}"));
+            classes += &format!(
+                "\n\nclass With{form}{name}({form}Provider, Protocol):
+    \"\"\"A provider with {with} {doc}.\"\"\"\n"
+            );
+            for verb in methods {
+                classes += &method(verb, is_async)?;
+            }
+        }
+    }
+    let names: String = names.iter().map(|name| format!("    \"{name}\",\n")).collect();
+    Ok(include_str!("../templates/protocol.py.in")
+        .replace("@FIRST_LINE\n", &first_line())
+        .replace("@NAMES\n", &names)
+        .replace("@CLASSES\n", &classes))
+}
+
+/// A method of a protocol.
+fn method(verb: &Verb, is_async: bool) -> Result<String, String> {
+    let one = |one: &Parameter| format!("{}: {}", one.name, given(one.given));
+    let mut arguments = vec!["self".to_string()];
+    arguments.extend(verb.parameters.iter().map(one));
+    if !verb.parameters.is_empty() {
+        arguments.push("/".to_string());
+    }
+    let result = returned(verb.returned).1;
+    let result = if is_async { format!("Awaitable[{result}]") } else { result.to_string() };
+    let doc = docstring(verb, &paragraphs(verb, &["Implementations"])?, "        ")?;
+    let declared = signature(&verb.name, &arguments, &result, "    ");
+    Ok(format!("\n{declared}{doc}        ...\n"))
+}

@@ -57,8 +57,8 @@ const CONSISTENCY_DELAY: Duration = Duration::from_secs(2);
 /// A snapshot is an image `spuff-snapshot` with its id as the tag: the instance's files without its
 /// volumes and mounts, so without its environment and user data, and without running processes.
 ///
-/// Labels cannot change after the create: [`set_labels`](Provider::set_labels), and with it the
-/// renewal of a lease, is not supported.
+/// Labels cannot change after the create: [`set_labels`](crate::provider::Provider::set_labels),
+/// and with it the renewal of a lease, is not supported.
 ///
 /// # Examples
 /// ```

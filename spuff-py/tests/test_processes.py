@@ -178,8 +178,9 @@ def test_an_interrupted_program_does_not_end_before_its_machine(cloud: Cloud) ->
 HELD_AT_EXIT = """
 import spuff
 names = [f"web-{number}" for number in range(60)]
-hetzner = spuff.connect("hetzner")
-held = hetzner.watch_create_instances(names, region="fsn1", size="cx22", concurrency=2)
+held = spuff.connect("hetzner").watch_create_instances(
+    names, region="fsn1", size="cx22", concurrency=2
+)
 print(next(held).phase, flush=True)
 raise SystemExit("on purpose")
 """

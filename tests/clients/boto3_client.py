@@ -237,10 +237,8 @@ equal(
     (2, 1, before + 1),
 )
 step(
-    (
-        "two lost replies of RunInstances: boto3 sends the "
-        "same ClientToken again, and one machine was made"
-    )
+    "two lost replies of RunInstances: boto3 sends the "
+    "same ClientToken again, and one machine was made"
 )
 
 fault({"rate_limited": {"retry_after": None, "headers": True}}, "list_instances", 2)
@@ -259,10 +257,8 @@ control("DELETE", "/faults")
 fault("unauthorized", "ssh_keys")
 refused("AuthFailure", 401, ec2.describe_key_pairs)
 step(
-    (
-        "throttled it tries again and then gives up; lack "
-        "of capacity it tries three times again, as any 500"
-    )
+    "throttled it tries again and then gives up; lack "
+    "of capacity it tries three times again, as any 500"
 )
 
 fault("action_fails", "create_instance")

@@ -206,10 +206,8 @@ def pages():
     shifted = [server.id for server in client.servers.get_all(label_selector="group")]
     check(len(shifted) > len(set(shifted)) == 5, f"pages that shift: {shifted}")
     step(
-        (
-            f"listed 5 servers on {requests_made} pages; when "
-            "pages shift, the client returns one more than once"
-        )
+        f"listed 5 servers on {requests_made} pages; when "
+        "pages shift, the client returns one more than once"
     )
     for server in servers:
         while True:
@@ -267,10 +265,8 @@ def refusals(server):
     refused(lambda: create("far", location=Location(name="sin")), "invalid_input")
     refused(lambda: client.servers.get_by_id(1), "not_found")
     step(
-        (
-            "refused: a bad name, a taken one, bad labels, "
-            "long user data, an old type, an unknown server"
-        )
+        "refused: a bad name, a taken one, bad labels, "
+        "long user data, an old type, an unknown server"
     )
     inject("capacity_out", "create_instance")
     refused(lambda: create("sold-out"), "resource_unavailable")
@@ -305,10 +301,8 @@ def faults(server):
         twice.reload()
     delete(twice)
     step(
-        (
-            "504 on a create that was carried out: the client "
-            "sends it again, and is told that the name is taken"
-        )
+        "504 on a create that was carried out: the client "
+        "sends it again, and is told that the name is taken"
     )
 
     inject("action_fails", "create_instance")

@@ -159,10 +159,8 @@ refused("", ec2.create_node, name="lost", ex_clienttoken=token, **web)
 lost = ec2.create_node(name="lost", ex_clienttoken=token, **web)
 equal(len(control("GET", "/resources")["instances"]), before + 1)
 step(
-    (
-        "it does not try again by itself; with the client "
-        "token, the same request again makes no second machine"
-    )
+    "it does not try again by itself; with the client "
+    "token, the same request again makes no second machine"
 )
 
 until("the last one", lambda: lost.id in {found.id for found in ec2.list_nodes()})

@@ -210,7 +210,10 @@ class Asked(BaseHTTPRequestHandler):
                     if name != "Code"
                 }
                 fields = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
-                return f"<{action}Response><{action}Result><Credentials>{fields}</Credentials></{action}Result></{action}Response>"
+                return (
+                    f"<{action}Response><{action}Result><Credentials>{fields}"
+                    f"</Credentials></{action}Result></{action}Response>"
+                )
             case "GetRoleCredentials":
                 said = request.seen["said"]
                 found = keys(f"sso{said['role_name']}", said["bearer"], 4070908800000)
@@ -258,4 +261,7 @@ class Asked(BaseHTTPRequestHandler):
 
 
 def xml(request, inside):
-    return f'<{request.kind}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>1</requestId>{inside}</{request.kind}Response>'
+    return (
+        f'<{request.kind}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
+        f"<requestId>1</requestId>{inside}</{request.kind}Response>"
+    )

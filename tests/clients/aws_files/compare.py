@@ -201,10 +201,8 @@ def main():
     listed = sum(count for reason, count in reasons.items() if reason is not None)
     alike = len(cases) - listed - wrong
     print(
-        (
-            f"{len(cases)} cases: {alike} alike, {listed} "
-            f"listed as different, {wrong} wrong; {dict(ends)}"
-        )
+        f"{len(cases)} cases: {alike} alike, {listed} "
+        f"listed as different, {wrong} wrong; {dict(ends)}"
     )
     if not given.words and ends["signed"] < len(cases) // 2:
         sys.exit("most cases are refused: they show too little")

@@ -36,9 +36,9 @@ def written(random, titled):
     """A file with these sections, in any of the ways to write it."""
     end = random.choice(("\n", "\n", "\n", "\r\n", "\r"))
     gap = lambda: random.choice(("", "", " ", "  ", "\t"))  # noqa: E731
-    filler = lambda: random.choice(
+    filler = lambda: random.choice(  # noqa: E731
         ("", "", "", "", "# words = x", "; words", "  # words", " ", "\t")
-    )  # noqa: E731
+    )
     text = random.choice(("", "", "# words", "\n", "[preview]\nx = y")) + "\n"
     for name, settings in titled:
         indent = random.choice(("", "", "", " ", "\t"))

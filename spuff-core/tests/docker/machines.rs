@@ -288,7 +288,7 @@ async fn a_machine_is_ready_when_it_is_well() {
             instance_ready: Duration::from_secs(8),
             ..timeouts()
         }));
-    let ill = hasty
+    let ill = provider
         .create_instance(&request().with_image("spuff-unhealthy:1".parse().unwrap()))
         .await
         .unwrap();

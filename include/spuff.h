@@ -764,12 +764,13 @@ spuff_code spuff_provider_list_instances(const struct spuff_provider *provider,
 /// owns *out. `observer` gets the progress; it may be NULL.
 ///
 /// Errors of the instance: SPUFF_TIMEOUT of `wait_ready` after `instance_ready`; SPUFF_NOT_FOUND
-/// with its id if it no longer exists; and, as soon as the instance has failed, an error with the
-/// cloud's reason: SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that is not retryable, or
-/// an error that has the instance's id in its `instance_id`.
+/// with its id if it no longer exists; and, as soon as the instance has failed: SPUFF_CAPACITY,
+/// SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that is not retryable, or another error that has the
+/// cloud's reason.
 ///
 /// Errors of the poll: any other error, unchanged, when the state of the instance cannot be read:
-/// invalid credentials, no network, an unreadable reply.
+/// invalid credentials, no network, an unreadable reply. spuff_error_is_instance_failure
+/// distinguishes the two groups.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_wait_ready(const struct spuff_provider *provider,
                                      const char *id,
@@ -1193,6 +1194,17 @@ const char *spuff_error_supported(const struct spuff_error *error, size_t index)
 SPUFF_EXPORTED
 const char *spuff_error_instance_id(const struct spuff_error *error);
 
+/// Whether that id is only the instance that the call was given: the error says nothing about the
+/// state of that instance. false for NULL.
+SPUFF_EXPORTED
+bool spuff_error_instance_is_subject(const struct spuff_error *error);
+
+/// For an error of spuff_provider_wait_ready: whether the instance of this id itself failed, is
+/// gone, or did not become ready in time. Any other error is one of the poll and proves nothing
+/// about the instance. false for NULL, and for text that is not UTF-8.
+SPUFF_EXPORTED
+bool spuff_error_is_instance_failure(const struct spuff_error *error, const char *instance_id);
+
 /// For a failure after an instance was made, whether it still exists: 1 if so, 0 if it was
 /// destroyed; -1 for other errors.
 SPUFF_EXPORTED
@@ -1237,8 +1249,8 @@ spuff_code spuff_error_new(int32_t code,
 SPUFF_EXPORTED
 spuff_code spuff_error_set_text(struct spuff_error *error, const char *name, const char *value);
 
-/// Sets a number field of an error of the caller's: `status` (HTTP), `retryable` (0 or 1),
-/// `retry_after_ms` or `elapsed_ms`.
+/// Sets a number field of an error of the caller's: `status` (HTTP), `retryable` or
+/// `instance_is_subject` (0 or 1), `retry_after_ms` or `elapsed_ms`.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, for a name that is none of these and for a number out of
 /// its range.
@@ -2381,13 +2393,15 @@ struct spuff_provider_vtable {
     /// keep errors of the instance apart from errors of the poll: spuff_provider_create_and_wait
     /// and fleets destroy an instance only for SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY,
     /// SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that is not retryable, or another error that has its
-    /// id as `instance_id`. NULL: spuff polls `get_instance`.
+    /// id as `instance_id` and is neither transient nor SPUFF_AUTHENTICATION. NULL: spuff polls
+    /// `get_instance`.
     int32_t (*wait_ready)(void *self_,
                           const char *id,
                           const struct spuff_cancel *cancel,
                           struct spuff_instance **out,
                           struct spuff_error **error);
-    /// Creates a snapshot and waits until it is usable. NULL: there are no snapshots.
+    /// Creates a snapshot and waits until it is usable. The snapshot carries `managed-by=spuff`:
+    /// without it, no list has it. NULL: there are no snapshots.
     int32_t (*create_snapshot)(void *self_,
                                const char *instance_id,
                                const char *name,

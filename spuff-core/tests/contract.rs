@@ -323,6 +323,12 @@ fn an_error_survives_being_taken_apart() {
         (Some("aws"), Some("i-1"))
     );
     let known = ErrorParts::from(&ProviderError::auth("hetzner", "x")).about("aws", None);
+    let refused = ProviderError::api(418, "a filter on the way");
+    let poll = ErrorParts::from(&refused).about("aws", Some("i-1"));
+    assert!(poll.instance_is_subject && !ProviderError::from(poll).is_instance_failure("i-1"));
+    let itself = refused.with_context(ErrorContext::default().with_instance_id("i-1"));
+    let failed = ErrorParts::from(&itself).about("aws", Some("i-1"));
+    assert!(!failed.instance_is_subject && ProviderError::from(failed).is_instance_failure("i-1"));
     assert_eq!((known.provider.as_deref(), known.instance_id), (Some("hetzner"), None));
 }
 

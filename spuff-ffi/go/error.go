@@ -55,6 +55,9 @@ type Error struct {
 	Supported []string
 	// InstanceID is the instance that the error is about, and that may exist and cost money.
 	InstanceID string
+	// InstanceIsSubject says that InstanceID is only the instance that the call was given: the
+	// error says nothing about its state.
+	InstanceIsSubject bool
 	// InstanceExists tells, of a failure after an instance was made, whether it still exists; nil
 	// of another error.
 	InstanceExists *bool
@@ -96,6 +99,18 @@ func (e *Error) Advice() string {
 	return e.Kind.Advice()
 }
 
+// IsInstanceFailure says, of an error of WaitReady, whether the instance of this id itself failed,
+// is gone, or did not become ready in time. Any other error is one of the poll and proves nothing
+// about the instance.
+func (e *Error) IsInstanceFailure(instanceID string) bool {
+	var t texts
+	defer t.free()
+	var given *C.spuff_error
+	e.give(&given)
+	defer C.spuff_error_free(&given)
+	return bool(C.spuff_error_is_instance_failure(given, t.lossy(instanceID)))
+}
+
 // Timeout says whether a deadline has passed, as the errors of the package net do.
 func (e *Error) Timeout() bool { return e.Kind == Timeout }
 
@@ -127,6 +142,7 @@ func errorOf(pointer *C.spuff_error) *Error {
 		Attempts:     attemptsOf(C.spuff_error_attempts(pointer)),
 		advice:       C.GoString(C.spuff_error_advice(pointer)),
 	}
+	e.InstanceIsSubject = bool(C.spuff_error_instance_is_subject(pointer))
 	for at := range C.spuff_error_candidate_count(pointer) {
 		e.Candidates = append(e.Candidates, C.GoString(C.spuff_error_candidate(pointer, at)))
 	}
@@ -215,6 +231,9 @@ func (e *Error) give(out **C.spuff_error) C.int32_t {
 	text("key", e.Key)
 	text("name", e.Name)
 	text("instance_id", e.InstanceID)
+	if e.InstanceIsSubject {
+		number("instance_is_subject", 1)
+	}
 	for _, id := range e.Candidates {
 		text("candidate", id)
 	}

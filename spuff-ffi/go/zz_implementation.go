@@ -50,13 +50,15 @@ type Waiter interface {
 	// Retry transient errors, and keep errors of the instance apart from errors of the poll:
 	// CreateAndWait and fleets destroy an instance only for Timeout, NotFound, Capacity,
 	// QuotaExceeded, a Conflict that is not retryable, or another error that has its id as
-	// InstanceID.
+	// InstanceID and is neither transient nor Authentication.
 	WaitReady(ctx context.Context, id string) (Instance, error)
 }
 
 // A Snapshotter makes snapshots.
 type Snapshotter interface {
 	// CreateSnapshot creates a snapshot and waits until it is usable.
+	//
+	// The snapshot carries managed-by=spuff: without it, no list has it.
 	CreateSnapshot(ctx context.Context, instanceID, name string) (Snapshot, error)
 	// ListSnapshots lists every snapshot that carries managed-by=spuff, from all pages, with its
 	// labels.

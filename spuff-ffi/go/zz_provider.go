@@ -84,12 +84,12 @@ func (p *Provider) ListInstances(ctx context.Context) ([]Instance, error) {
 // Active means that the hypervisor has started it, not that SSH or cloud-init is ready.
 //
 // Errors of the instance: Timeout of WaitReady after InstanceReady; NotFound with its id if it no
-// longer exists; and, as soon as the instance has failed, an error with the cloud's reason:
-// Capacity, QuotaExceeded, a Conflict that is not retryable, or an error that has the instance's id
-// in its InstanceID.
+// longer exists; and, as soon as the instance has failed: Capacity, QuotaExceeded, a Conflict that
+// is not retryable, or another error that has the cloud's reason.
 //
 // Errors of the poll: any other error, unchanged, when the state of the instance cannot be read:
-// invalid credentials, no network, an unreadable reply.
+// invalid credentials, no network, an unreadable reply. Error.IsInstanceFailure distinguishes the
+// two groups.
 //
 // OnProgress observes the progress.
 func (p *Provider) WaitReady(ctx context.Context, id string, options ...Option) (Instance, error) {

@@ -336,6 +336,28 @@ pub unsafe extern "C" fn spuff_error_instance_id(error: *const Error) -> *const 
     field(error, Field::InstanceId)
 }
 
+/// Whether that id is only the instance that the call was given: the error says nothing about the
+/// state of that instance. false for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_instance_is_subject(error: *const Error) -> bool {
+    getter(false, || Some(optional(error)?.parts.instance_is_subject))
+}
+
+/// For an error of spuff_provider_wait_ready: whether the instance of this id itself failed, is
+/// gone, or did not become ready in time. Any other error is one of the poll and proves nothing
+/// about the instance. false for NULL, and for text that is not UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_is_instance_failure(
+    error: *const Error,
+    instance_id: *const c_char,
+) -> bool {
+    getter(false, || {
+        let id = text(instance_id, "instance_id").ok()?;
+        let parts = optional(error)?.parts.clone();
+        Some(spuff_core::ProviderError::from(parts).is_instance_failure(id))
+    })
+}
+
 /// For a failure after an instance was made, whether it still exists: 1 if so, 0 if it was
 /// destroyed; -1 for other errors.
 #[unsafe(no_mangle)]
@@ -442,7 +464,10 @@ pub unsafe extern "C" fn spuff_error_set_text(
                 "operation" => &mut parts.operation,
                 "key" => &mut parts.key,
                 "name" => &mut parts.name,
-                "instance_id" => &mut parts.instance_id,
+                "instance_id" => {
+                    parts.instance_is_subject = false;
+                    &mut parts.instance_id
+                }
                 "candidate" => {
                     parts.candidates.push(value);
                     return Ok(());
@@ -464,8 +489,15 @@ pub unsafe extern "C" fn spuff_error_set_text(
     })
 }
 
-/// Sets a number field of an error of the caller's: `status` (HTTP), `retryable` (0 or 1),
-/// `retry_after_ms` or `elapsed_ms`.
+fn truth(name: &str, value: u64) -> Outcome<bool> {
+    match value {
+        0 | 1 => Ok(value == 1),
+        _ => Err(Failure::argument(name, &format!("{value}: must be 0 or 1"))),
+    }
+}
+
+/// Sets a number field of an error of the caller's: `status` (HTTP), `retryable` or
+/// `instance_is_subject` (0 or 1), `retry_after_ms` or `elapsed_ms`.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, for a name that is none of these and for a number out of
 /// its range.
@@ -494,15 +526,8 @@ pub unsafe extern "C" fn spuff_error_set_number(
                     };
                     parts.status = Some(status.ok_or_else(invalid)?);
                 }
-                "retryable" => match value {
-                    0 | 1 => parts.retryable = value == 1,
-                    _ => {
-                        return Err(Failure::argument(
-                            "retryable",
-                            &format!("{value}: must be 0 or 1"),
-                        ));
-                    }
-                },
+                "retryable" => parts.retryable = truth(name, value)?,
+                "instance_is_subject" => parts.instance_is_subject = truth(name, value)?,
                 "retry_after_ms" => parts.retry_after = Some(duration),
                 "elapsed_ms" => parts.elapsed = Some(duration),
                 _ => {

@@ -113,10 +113,12 @@ fn again<'py>(
         && parts.attempts.is_empty()
         && first.is_instance(base(py)?)?
     {
-        for (name, value) in [("provider", &parts.provider), ("instance_id", &parts.instance_id)] {
-            if first.getattr(name)?.is_none() {
-                first.setattr(name, value)?;
-            }
+        if first.getattr("provider")?.is_none() {
+            first.setattr("provider", &parts.provider)?;
+        }
+        if first.getattr("instance_id")?.is_none() {
+            first.setattr("instance_id", &parts.instance_id)?;
+            first.setattr("instance_is_subject", parts.instance_is_subject)?;
         }
         return Ok(first.into_any());
     }
@@ -153,6 +155,7 @@ pub(crate) fn to_exception<'py>(
     ] {
         fields.set_item(name, value)?;
     }
+    fields.set_item("instance_is_subject", parts.instance_is_subject)?;
     fields.set_item("status", parts.status)?;
     fields.set_item("retry_after", parts.retry_after.map(|time| time.as_secs_f64()))?;
     fields.set_item("elapsed", parts.elapsed.map(|time| time.as_secs_f64()))?;
@@ -185,6 +188,7 @@ pub(crate) fn from_exception(error: &Bound<'_, PyAny>) -> PyResult<ErrorParts> {
     (parts.key, parts.name, parts.instance_id) =
         (text("key")?, text("name")?, text("instance_id")?);
     (parts.retry_after, parts.elapsed) = (time("retry_after")?, time("elapsed")?);
+    parts.instance_is_subject = error.getattr("instance_is_subject")?.extract()?;
     parts.status = error.getattr("status")?.extract()?;
     parts.retryable = error.getattr("retryable")?.extract()?;
     parts.candidates = error.getattr("candidates")?.extract()?;
@@ -260,6 +264,12 @@ pub(crate) fn told(py: Python<'_>, error: PyErr, operation: Option<Operation>) -
         raised.keep(&told, error.into_value(py));
     }
     told
+}
+
+/// Whether the instance of this id itself failed.
+#[pyfunction]
+pub(crate) fn is_instance_failure(error: &Bound<'_, PyAny>, instance_id: &str) -> PyResult<bool> {
+    Ok(ProviderError::from(from_exception(error)?).is_instance_failure(instance_id))
 }
 
 /// The words of an exception that was made in Python, and whether its call may be repeated.

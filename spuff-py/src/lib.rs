@@ -70,7 +70,7 @@ mod _spuff {
     use super::{
         asyncio::{Pending, Running, settled_async},
         config::ProviderConfig,
-        error::describe_error,
+        error::{describe_error, is_instance_failure},
         image::ImageSpec,
         instance::{Address, Instance},
         placed::{Attempt, Placed},

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import pickle
 import threading
 import time
 import traceback
@@ -56,6 +57,55 @@ def test_the_verbs(factory: ProviderFactory, face: Face) -> None:
     with pytest.raises(spuff.NotFoundError) as gone:
         provider.wait_ready(machine.id)
     assert gone.value.instance_id == machine.id
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_failed"),
+    [
+        (spuff.ApiError("a filter on the way", status=418), False),
+        (RuntimeError("a filter on the way"), False),
+        (spuff.ApiError("the disk is broken", status=418, instance_id="m-1"), True),
+    ],
+    ids=["of the poll", "of the program", "of the instance"],
+)
+def test_an_error_of_the_poll_destroys_no_instance_through_a_wrapper(
+    face: Face, answer: Exception, is_failed: bool
+) -> None:
+    class Inner(FakeProvider):
+        def wait_ready(self, id: str, /) -> spuff.Instance:
+            raise answer
+
+    registry = spuff.ProviderRegistry()
+    registry.register("inner", Inner)
+    inner = registry.connect("inner")
+    with pytest.raises(spuff.SpuffError) as told:
+        inner.wait_ready("m-1")
+    assert told.value.instance_id == "m-1"
+    assert told.value.instance_is_subject != is_failed
+    assert told.value.is_instance_failure("m-1") == is_failed
+    assert not told.value.is_instance_failure("m-2")
+    copy = pickle.loads(pickle.dumps(told.value))
+    assert copy.is_instance_failure("m-1") == is_failed
+
+    destroyed: list[str] = []
+
+    class Wrapper(FakeProvider):
+        def create_instance(self, request: spuff.InstanceRequest, /) -> spuff.Instance:
+            return spuff.Instance("m-1", "192.0.2.1", "new", name=request.name)
+
+        def destroy_instance(self, id: str, /) -> None:
+            destroyed.append(id)
+
+        def get_instance(self, id: str, /) -> spuff.Instance | None:
+            return None
+
+        def wait_ready(self, id: str, /) -> spuff.Instance:
+            return inner.wait_ready(id)
+
+    with pytest.raises(spuff.SpuffError) as left:
+        connect(Wrapper, face).create_and_wait(REQUEST)
+    assert left.value.instance_exists != is_failed
+    assert destroyed == (["m-1"] if is_failed else [])
 
 
 @pytest.mark.parametrize("factory", [FakeProvider, AsyncFakeProvider])

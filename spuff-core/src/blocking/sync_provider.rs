@@ -53,8 +53,8 @@ pub trait SyncProvider: Send + Sync + 'static {
     /// [`create_and_wait`](crate::create_and_wait) and fleets destroy an instance only for
     /// [`ProviderError::Timeout`], [`ProviderError::NotFound`], [`ProviderError::Capacity`],
     /// [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that is not retryable, or
-    /// another error that has its id as
-    /// [`instance_id`](crate::provider::ErrorContext::instance_id).
+    /// another error that has its id as [`instance_id`](crate::provider::ErrorContext::instance_id)
+    /// and is neither transient nor [`ProviderError::Authentication`].
     ///
     /// By default [`NotSupported`](ProviderError::NotSupported): then
     /// [`get_instance`](Self::get_instance) is polled until the instance is ready or
@@ -64,6 +64,8 @@ pub trait SyncProvider: Send + Sync + 'static {
     }
 
     /// Creates a snapshot and waits until it is usable.
+    ///
+    /// The snapshot carries `managed-by=spuff`: without it, no list has it.
     ///
     /// By default [`NotSupported`](ProviderError::NotSupported).
     fn create_snapshot(

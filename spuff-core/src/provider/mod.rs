@@ -157,22 +157,21 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// Errors of the instance: [`ProviderError::Timeout`] of `wait_ready` after `instance_ready`;
     /// [`ProviderError::NotFound`] with its id if it no longer exists; and, as soon as the instance
-    /// has failed, an error with the cloud's reason: [`ProviderError::Capacity`],
-    /// [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that is not retryable, or an
-    /// error that has the instance's id in its [`ErrorContext::instance_id`].
+    /// has failed: [`ProviderError::Capacity`],
+    /// [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that is not retryable, or
+    /// another error that has the cloud's reason.
     ///
     /// Errors of the poll: any other error, unchanged, when the state of the instance cannot be
     /// read: invalid credentials, no network, an unreadable reply.
+    /// [`is_instance_failure`](ProviderError::is_instance_failure) distinguishes the two groups.
     ///
     /// # Implementations
     /// Retry transient errors, and keep errors of the instance apart from errors of the poll:
     /// [`create_and_wait`](crate::create_and_wait) and fleets destroy an instance only for
     /// [`ProviderError::Timeout`], [`ProviderError::NotFound`], [`ProviderError::Capacity`],
     /// [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that is not retryable, or
-    /// another error that has its id as [`instance_id`](ErrorContext::instance_id).
-    ///
-    /// # See also
-    /// [`ProviderError::is_instance_failure`] distinguishes the two groups.
+    /// another error that has its id as [`instance_id`](ErrorContext::instance_id) and is neither
+    /// transient nor [`ProviderError::Authentication`].
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance>;
 
     /// Creates a snapshot and waits until it is usable.
@@ -188,6 +187,9 @@ pub trait Provider: Send + Sync {
     ///
     /// # Cancellation
     /// A cancelled snapshot is finished in the background, and kept.
+    ///
+    /// # Implementations
+    /// The snapshot carries `managed-by=spuff`: without it, no list has it.
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot>;
 
     /// Lists every snapshot that carries `managed-by=spuff`, from all pages. Does not read labels.

@@ -103,12 +103,13 @@ pub unsafe extern "C" fn spuff_provider_list_instances(
 /// owns *out. `observer` gets the progress; it may be NULL.
 ///
 /// Errors of the instance: SPUFF_TIMEOUT of `wait_ready` after `instance_ready`; SPUFF_NOT_FOUND
-/// with its id if it no longer exists; and, as soon as the instance has failed, an error with the
-/// cloud's reason: SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that is not retryable, or
-/// an error that has the instance's id in its `instance_id`.
+/// with its id if it no longer exists; and, as soon as the instance has failed: SPUFF_CAPACITY,
+/// SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that is not retryable, or another error that has the
+/// cloud's reason.
 ///
 /// Errors of the poll: any other error, unchanged, when the state of the instance cannot be read:
-/// invalid credentials, no network, an unreadable reply.
+/// invalid credentials, no network, an unreadable reply. spuff_error_is_instance_failure
+/// distinguishes the two groups.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_wait_ready(
     provider: *const Provider,

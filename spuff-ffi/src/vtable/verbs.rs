@@ -105,7 +105,8 @@ pub struct ProviderVtable {
     /// keep errors of the instance apart from errors of the poll: spuff_provider_create_and_wait
     /// and fleets destroy an instance only for SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY,
     /// SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that is not retryable, or another error that has its
-    /// id as `instance_id`. NULL: spuff polls `get_instance`.
+    /// id as `instance_id` and is neither transient nor SPUFF_AUTHENTICATION. NULL: spuff polls
+    /// `get_instance`.
     pub wait_ready: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -115,7 +116,8 @@ pub struct ProviderVtable {
             error: *mut *mut Error,
         ) -> i32,
     >,
-    /// Creates a snapshot and waits until it is usable. NULL: there are no snapshots.
+    /// Creates a snapshot and waits until it is usable. The snapshot carries `managed-by=spuff`:
+    /// without it, no list has it. NULL: there are no snapshots.
     pub create_snapshot: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,

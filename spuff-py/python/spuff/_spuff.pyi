@@ -276,6 +276,7 @@ def is_cancelled() -> bool:
     """Whether the caller has left, for a method of a provider that takes long."""
 
 def describe_error(error: SpuffError) -> tuple[str, bool]: ...
+def is_instance_failure(error: SpuffError, instance_id: str) -> bool: ...
 def check_provider(
     factory: ProviderFactory,
     name: str,

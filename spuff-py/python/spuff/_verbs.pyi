@@ -105,12 +105,13 @@ class Provider(Verbs):
         Active means that the hypervisor has started it, not that SSH or cloud-init is ready.
 
         Errors of the instance: `TimeoutError` of `wait_ready` after `instance_ready`;
-        `NotFoundError` with its id if it no longer exists; and, as soon as the instance has failed,
-        an error with the cloud's reason: `CapacityError`, `QuotaExceededError`, a `ConflictError`
-        that is not retryable, or an error that has the instance's id in its `instance_id`.
+        `NotFoundError` with its id if it no longer exists; and, as soon as the instance has failed:
+        `CapacityError`, `QuotaExceededError`, a `ConflictError` that is not retryable, or another
+        error that has the cloud's reason.
 
         Errors of the poll: any other error, unchanged, when the state of the instance cannot be
-        read: invalid credentials, no network, an unreadable reply.
+        read: invalid credentials, no network, an unreadable reply. `SpuffError.is_instance_failure`
+        distinguishes the two groups.
         """
 
     def create_snapshot(
@@ -405,12 +406,13 @@ class AsyncProvider(Verbs):
         Active means that the hypervisor has started it, not that SSH or cloud-init is ready.
 
         Errors of the instance: `TimeoutError` of `wait_ready` after `instance_ready`;
-        `NotFoundError` with its id if it no longer exists; and, as soon as the instance has failed,
-        an error with the cloud's reason: `CapacityError`, `QuotaExceededError`, a `ConflictError`
-        that is not retryable, or an error that has the instance's id in its `instance_id`.
+        `NotFoundError` with its id if it no longer exists; and, as soon as the instance has failed:
+        `CapacityError`, `QuotaExceededError`, a `ConflictError` that is not retryable, or another
+        error that has the cloud's reason.
 
         Errors of the poll: any other error, unchanged, when the state of the instance cannot be
-        read: invalid credentials, no network, an unreadable reply.
+        read: invalid credentials, no network, an unreadable reply. `SpuffError.is_instance_failure`
+        distinguishes the two groups.
         """
 
     def create_snapshot(

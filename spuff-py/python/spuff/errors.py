@@ -65,6 +65,10 @@ class SpuffError(Exception):
     """The names that would work."""
     instance_id: str | None = None
     """The instance that the error is about, and that may exist and cost money."""
+    instance_is_subject: bool = False
+    """Whether `instance_id` is only the instance that the call was given: the error says nothing
+    about its state.
+    """
     instance_exists: bool | None = None
     """After a create by a call that does more: whether the instance still exists."""
     cleanup: SpuffError | None = None
@@ -93,6 +97,14 @@ class SpuffError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # The fields come last: among the outcomes of a fleet is the error itself.
         return _restore, (type(self), str(self)), dict(self.__dict__)
+
+    def is_instance_failure(self, instance_id: str) -> bool:
+        """Tells, of an error of `wait_ready`, whether the instance of this id itself failed.
+
+        It is then gone, or did not become ready in time, or the error has the cloud's reason. Any
+        other error is one of the poll and proves nothing about the instance.
+        """
+        return _spuff.is_instance_failure(self, instance_id)
 
     @staticmethod
     def of_kind(kind: str) -> type[SpuffError]:

@@ -117,7 +117,10 @@ class WithBlockingSnapshots(BlockingProvider, Protocol):
     """A provider with plain methods that has snapshots."""
 
     def create_snapshot(self, instance_id: str, name: str, /) -> Snapshot:
-        """Creates a snapshot and waits until it is usable."""
+        """Creates a snapshot and waits until it is usable.
+
+        The snapshot carries `managed-by=spuff`: without it, no list has it.
+        """
         ...
 
     def list_snapshots(self) -> Iterable[Snapshot]:
@@ -136,7 +139,10 @@ class WithAsyncioSnapshots(AsyncioProvider, Protocol):
     """A provider with `async def` methods that has snapshots."""
 
     def create_snapshot(self, instance_id: str, name: str, /) -> Awaitable[Snapshot]:
-        """Creates a snapshot and waits until it is usable."""
+        """Creates a snapshot and waits until it is usable.
+
+        The snapshot carries `managed-by=spuff`: without it, no list has it.
+        """
         ...
 
     def list_snapshots(self) -> Awaitable[Iterable[Snapshot]]:
@@ -162,7 +168,7 @@ class WithBlockingWait(BlockingProvider, Protocol):
         Retry transient errors, and keep errors of the instance apart from errors of the poll:
         `create_and_wait` and fleets destroy an instance only for `TimeoutError`, `NotFoundError`,
         `CapacityError`, `QuotaExceededError`, a `ConflictError` that is not retryable, or another
-        error that has its id as `instance_id`.
+        error that has its id as `instance_id` and is neither transient nor `AuthenticationError`.
         """
         ...
 
@@ -178,7 +184,7 @@ class WithAsyncioWait(AsyncioProvider, Protocol):
         Retry transient errors, and keep errors of the instance apart from errors of the poll:
         `create_and_wait` and fleets destroy an instance only for `TimeoutError`, `NotFoundError`,
         `CapacityError`, `QuotaExceededError`, a `ConflictError` that is not retryable, or another
-        error that has its id as `instance_id`.
+        error that has its id as `instance_id` and is neither transient nor `AuthenticationError`.
         """
         ...
 

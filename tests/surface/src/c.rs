@@ -46,6 +46,9 @@ impl Words for For {
     fn link(&self, path: &str, label: &str) -> Option<String> {
         let (root, name) = path.split_once("::")?;
         match (root, name, self) {
+            ("ProviderError", "is_instance_failure", _) => {
+                Some("spuff_error_is_instance_failure".to_string())
+            }
             ("ProviderError", kind, _) => Some(format!("SPUFF_{}", screaming(kind))),
             ("ErrorContext", field, _) => Some(format!("`{field}`")),
             ("Self", verb, Self::Table) => Some(format!("`{verb}`")),

@@ -81,6 +81,7 @@ impl Words for Go {
     fn link(&self, path: &str, label: &str) -> Option<String> {
         let (root, name) = path.split_once("::")?;
         match (root, name) {
+            ("ProviderError", "is_instance_failure") => Some("Error.IsInstanceFailure".to_string()),
             ("ProviderError", kind) => Some(kind.to_string()),
             ("Self", verb) => Some(camel(verb)),
             ("ErrorContext" | "ProviderInstance", field) => Some(camel(field)),

@@ -39,6 +39,9 @@ impl Words for Python {
     fn link(&self, path: &str, label: &str) -> Option<String> {
         let (root, name) = path.split_once("::")?;
         match (root, name) {
+            ("ProviderError", "is_instance_failure") => {
+                Some("`SpuffError.is_instance_failure`".to_string())
+            }
             ("ProviderError", kind) => Some(format!("`{kind}Error`")),
             ("InstanceRequest", field) if label == path => {
                 Some(format!("`InstanceRequest.{field}`"))

@@ -121,11 +121,11 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     Failure::Rejected(error.with_context(context))
 }
 
-/// Returns the id of the container that has the name of a create. A container that this process is
-/// destroying may hold its name for longer than the engine shows it.
+/// Returns the id of the container that has the name of a create, which stands behind that name. A
+/// container that this process is destroying may hold its name for longer than the engine shows it.
 fn holder(message: &str) -> Option<&str> {
     let is_id = |word: &&str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    message.split(|c: char| !c.is_ascii_alphanumeric()).find(is_id)
+    message.split(|c: char| !c.is_ascii_alphanumeric()).rfind(is_id)
 }
 
 /// Whether the engine says that this resource is absent: a 404 may also mean a network or another
@@ -391,8 +391,9 @@ mod tests {
     #[test]
     fn a_name_that_a_container_being_destroyed_here_holds_becomes_free() {
         let id = "1caf8399018955b2962582707f586df5eca8cea5299bd4876d1ad54a76908119";
+        let name = id.replace('1', "0");
         let message = format!(
-            "Conflict. The container name \"/web-1\" is already in use by container \"{id}\". You \
+            "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You \
              have to remove (or rename) that container to be able to reuse that name."
         );
         let passes = || match told("name", 409, &message) {
@@ -400,6 +401,9 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(!passes(), "somebody else's");
+        let another = Ending::begin(NAME, &name);
+        assert!(!passes(), "the name is no id");
+        drop(another);
         let ending = Ending::begin(NAME, id);
         assert!(passes());
         drop(ending);

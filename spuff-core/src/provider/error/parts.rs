@@ -60,6 +60,9 @@ pub struct ErrorParts {
     pub supported: Vec<String>,
     /// The id of the instance that the error is about. It may exist and cost money.
     pub instance_id: Option<String>,
+    /// Whether `instance_id` is only the instance that the call was given: the error says nothing
+    /// about its state. [`about`](Self::about) sets it.
+    pub instance_is_subject: bool,
     /// For a failure after a create: whether the instance still exists.
     pub instance_exists: Option<bool>,
     /// Whether the instance is being destroyed in the background.
@@ -100,6 +103,7 @@ impl ErrorParts {
             name: None,
             supported: Vec::new(),
             instance_id: None,
+            instance_is_subject: false,
             instance_exists: None,
             instance_ending: false,
             cleanup: None,
@@ -111,7 +115,9 @@ impl ErrorParts {
     #[must_use]
     pub fn about(mut self, provider: &str, instance_id: Option<&str>) -> Self {
         self.provider.get_or_insert_with(|| provider.to_string());
-        self.instance_id = self.instance_id.or_else(|| instance_id.map(str::to_string));
+        if let (None, Some(id)) = (&self.instance_id, instance_id) {
+            (self.instance_id, self.instance_is_subject) = (Some(id.to_string()), true);
+        }
         self
     }
 
@@ -196,7 +202,9 @@ impl From<&ProviderError> for ErrorParts {
     }
 }
 
-/// Rebuilds the error. Fields that its kind does not have are ignored.
+/// Rebuilds the error. Fields that its kind does not have are ignored, and so is the id of an
+/// instance that is only the subject of a call: in the error's context it would say that the
+/// instance itself failed.
 impl From<ErrorParts> for ProviderError {
     fn from(parts: ErrorParts) -> Self {
         let message = parts.message;
@@ -210,10 +218,9 @@ impl From<ErrorParts> for ProviderError {
             code: parts.code,
             request_id: parts.request_id,
             instance_id: parts
-                .instance_exists
-                .is_none()
-                .then(|| parts.instance_id.clone())
-                .flatten(),
+                .instance_id
+                .clone()
+                .filter(|_| parts.instance_exists.is_none() && !parts.instance_is_subject),
         };
         let error = match parts.kind {
             ErrorKind::Authentication => Self::auth(provider.unwrap_or_default(), message),

@@ -85,7 +85,7 @@ impl Kept {
             Err(problem) => {
                 state.failure = Some(problem.clone());
                 let held = state.lasts(HEADROOM);
-                debug!(problem = problem.message(), holds = held.is_some(), "no new credentials");
+                debug!(%problem, holds = held.is_some(), "no new credentials");
                 held.ok_or(problem)
             }
         }

@@ -1,5 +1,6 @@
 //! Requests for credentials, and why they fail.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -72,6 +73,13 @@ impl Problem {
     }
 }
 
+/// With all that the service has said, for a log.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.message, self.context)
+    }
+}
+
 impl From<Problem> for ProviderError {
     fn from(Problem { kind, message, context }: Problem) -> Self {
         let message = format!("cannot sign the request: {message}");
@@ -136,4 +144,22 @@ fn problem(what: &str, reply: &Reply, secrets: &[HeaderValue]) -> Problem {
         _ => Kind::Final,
     };
     Problem { kind, message: format!("{what}: {said}"), context: Box::new(context) }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    #[test]
+    fn a_log_has_all_that_a_service_has_said() {
+        let body = "<ErrorResponse><Error><Code>Throttling</Code></Error>\
+                    <RequestId>4d9d</RequestId></ErrorResponse>";
+        let reply = Reply { status: 503, headers: HeaderMap::new(), body: body.into() };
+        assert_eq!(
+            problem("STS AssumeRole", &reply, &[]).to_string(),
+            "STS AssumeRole: the request was refused (aws, HTTP 503, Throttling, request 4d9d)"
+        );
+    }
 }

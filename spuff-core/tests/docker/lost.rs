@@ -67,7 +67,10 @@ async fn heard(
 ) -> ProviderResult<ProviderInstance> {
     for _ in 0..20 {
         match hasty.create_instance(wanted).await {
-            Err(error) if proxy.struck() == 0 && error.is_retryable() => continue,
+            Err(error)
+                if proxy.struck() == 0
+                    && proxy.answered("POST /containers/create", 201) == 0
+                    && error.is_retryable() => {}
             outcome => return outcome,
         }
     }

@@ -2436,8 +2436,8 @@ struct spuff_provider_vtable {
                                 const struct spuff_cancel *cancel,
                                 struct spuff_snapshot **out,
                                 struct spuff_error **error);
-    /// Adds labels to an instance, or replaces their values; other labels are kept. NULL: the
-    /// operation is not supported.
+    /// Adds labels to an instance, or replaces their values; other labels are kept. There are
+    /// `count` keys, and a value for each. NULL: the operation is not supported.
     int32_t (*set_labels)(void *self_,
                           const char *id,
                           const char *const *keys,

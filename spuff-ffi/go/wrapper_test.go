@@ -1,5 +1,5 @@
-// A provider in Go that passes calls on to another provider: what an error says of an instance stays
-// as it was.
+// A provider in Go that passes calls on to another one: what an error says of an instance stays as
+// it was.
 
 package spuff_test
 

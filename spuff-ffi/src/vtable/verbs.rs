@@ -172,8 +172,8 @@ pub struct ProviderVtable {
             error: *mut *mut Error,
         ) -> i32,
     >,
-    /// Adds labels to an instance, or replaces their values; other labels are kept. NULL: the
-    /// operation is not supported.
+    /// Adds labels to an instance, or replaces their values; other labels are kept. There are
+    /// `count` keys, and a value for each. NULL: the operation is not supported.
     pub set_labels: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,

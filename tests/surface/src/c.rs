@@ -1,8 +1,7 @@
 //! C: each operation as a function that blocks and as one that calls back, the table of a provider
 //! written in C, and the provider that is made from one.
 
-use syn::{Fields, Item};
-
+use crate::check;
 use crate::doc::{Words, sections, summary, wrapped};
 use crate::model::{
     EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, Returned, SNAPSHOTS, Verb,
@@ -19,12 +18,13 @@ const WITHOUT: [(&str, &str); 3] = [
 ];
 
 /// What the documentation of a function of the table says besides.
-const TABLE_NOTES: [(&str, &str); 2] = [
+const TABLE_NOTES: [(&str, &str); 3] = [
     ("create_instance", "spuff_instance_set_adopted sets it."),
+    ("set_labels", "There are `count` keys, and a value for each."),
     ("hourly_price", "spuff_price_new makes the price."),
 ];
 
-/// `committed` is the file with the table as it is now.
+/// `committed` has the fields of the table as it is now.
 pub(crate) fn files(verbs: &[Verb], committed: &str) -> Result<Vec<File>, String> {
     Ok(vec![
         File::rust("spuff-ffi/src/verb/verbs.rs", constructors(verbs)),
@@ -344,29 +344,12 @@ fn of_table(verbs: &[Verb]) -> impl Iterator<Item = (&str, &Verb)> {
     })
 }
 
-/// The functions of the table as it was committed.
-fn fields(committed: &str) -> Result<Vec<String>, String> {
-    let problem = || format!("{TABLE} has no table; restore it: callers rely on its order");
-    let file = syn::parse_file(committed).map_err(|_| problem())?;
-    let fields = file.items.into_iter().find_map(|item| match item {
-        Item::Struct(found) if found.ident == "ProviderVtable" => match found.fields {
-            Fields::Named(fields) => Some(fields.named),
-            _ => None,
-        },
-        _ => None,
-    });
-    let names = fields.ok_or_else(problem)?.into_iter().filter_map(|field| field.ident);
-    let names: Vec<_> = names.map(|name| name.to_string()).collect();
-    let first = names.iter().position(|name| name == "create_instance").ok_or_else(problem)?;
-    Ok(names[first..].to_vec())
-}
-
 /// The operations of the table: those of the committed one keep their places, new ones come last.
 pub(crate) fn in_order<'a>(
     verbs: &'a [Verb],
     committed: &str,
 ) -> Result<Vec<(&'a str, &'a Verb)>, String> {
-    let before = fields(committed)?;
+    let before = check::functions(committed);
     let all: Vec<_> = of_table(verbs).collect();
     let mut ordered = Vec::new();
     for field in &before {
@@ -378,7 +361,7 @@ pub(crate) fn in_order<'a>(
         })?;
         ordered.push(*found);
     }
-    let is_new = |(name, _): &&(&str, &Verb)| !before.iter().any(|field| field == name);
+    let is_new = |(name, _): &&(&str, &Verb)| !before.contains(name);
     ordered.extend(all.iter().filter(is_new));
     Ok(ordered)
 }

@@ -253,7 +253,7 @@ fn known<T: Copy>(
 }
 
 /// The lines of `///`, without the space that begins each.
-fn doc_lines(attributes: &[Attribute]) -> Vec<String> {
+pub(crate) fn doc_lines(attributes: &[Attribute]) -> Vec<String> {
     let line = |attribute: &Attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
             Expr::Lit(value) => match &value.lit {

@@ -3,7 +3,7 @@
 
 use crate::doc::{Doc, Words, turned, wrapped};
 use crate::model::{Given, Returned, Verb, read};
-use crate::{c, files, repository};
+use crate::{c, check, files, repository};
 
 /// The operations of a trait with these methods.
 fn contract(methods: &str) -> Result<Vec<Verb>, String> {
@@ -56,6 +56,46 @@ fn what_has_no_rule_is_refused_with_what_to_do() {
     assert!(silent.contains("grow has no documentation"), "{silent}");
 }
 
+#[test]
+fn what_would_be_turned_into_something_wrong_is_refused() {
+    let checked = |method: &str| check::contract(&format!("trait Provider {{ {method} }}"));
+    let refused = |method: &str, said: &str| {
+        let refusal = checked(method).unwrap_err();
+        assert!(refusal.contains(said), "{said}: {refusal}");
+    };
+    refused(
+        "async fn copy(&self) -> ProviderResult<ProviderInstance>;",
+        "copy returns an instance",
+    );
+    refused("async fn make_image(&self) -> ProviderResult<Snapshot>;", "if it makes one");
+    refused("async fn delete_volume(&self, _id: &str) -> ProviderResult<()>;", "argument `id`");
+    refused(
+        "async fn find(&self) -> ProviderResult<()> { self.list().await }",
+        "default body of its own",
+    );
+    for (line, said) in [
+        ("# Waiting", "section `# Waiting`"),
+        ("- its volumes", "write sentences"),
+        ("2. its volumes", "write sentences"),
+        ("```text", "write sentences"),
+        ("## More", "write sentences"),
+        ("As [create](Self::create_instance).", "not in backticks"),
+    ] {
+        refused(&format!("/// Ends.\n/// {line}\nasync fn end(&self);"), said);
+    }
+    checked(
+        "/// Ends version 2.5 of [`it`](Self::it) - at once.
+        ///
+        /// # Errors
+        /// None.
+        async fn end_instance(&self, id: &str) -> ProviderResult<()> {
+            Err(ProviderError::NotSupported { feature: Operation::End.to_string() })
+        }
+        async fn find(&self) -> ProviderResult<Option<ProviderInstance>>;",
+    )
+    .unwrap();
+}
+
 /// A language that names what begins with `Self` only.
 struct Small;
 
@@ -99,16 +139,32 @@ fn the_table_keeps_its_order_and_grows_at_its_end() {
         /// X.\nasync fn resolve(&self) -> ProviderResult<()>;",
     )
     .unwrap();
-    let committed = |fields: &str| format!("pub struct ProviderVtable {{ size: usize, {fields} }}");
-    let order = |fields: &str| -> Result<Vec<&str>, String> {
-        let ordered = c::in_order(&verbs, &committed(fields))?;
+    let order = |table: &str| -> Result<Vec<&str>, String> {
+        let ordered = c::in_order(&verbs, table)?;
         Ok(ordered.into_iter().map(|(name, _)| name).collect())
     };
-    let grown = order("create_instance: X, resolve: X").unwrap();
+    let grown = order("size: usize\ncreate_instance: X\nresolve: X\n").unwrap();
     assert_eq!(grown, ["create_instance", "resolve", "attach"]);
-    let gone = order("create_instance: X, detach: X").unwrap_err();
+    let gone = order("size: usize\ncreate_instance: X\ndetach: X\n").unwrap_err();
     assert!(gone.contains("detach") && gone.contains("never taken out"), "{gone}");
-    assert!(order("resolve: X").is_err(), "a table always has a create");
+
+    let generated = |fields: &str| format!("pub struct ProviderVtable {{ {fields} }}");
+    let one = "create_instance: Option<fn(region: *const c_char, size: *const c_char) -> i32>";
+    let before = format!("size: usize\n{one}\n");
+    let same = generated(&format!("pub size: usize, pub {},", one.replace(") ", ",) ")));
+    assert_eq!(check::table(&before, &same).unwrap(), before);
+    let more = generated(&format!("size: usize, {one}, resolve: X"));
+    assert_eq!(check::table(&before, &more).unwrap(), format!("{before}resolve: X\n"));
+    let swapped = "create_instance: Option<fn(size: *const c_char, region: *const c_char) -> i32>";
+    for fields in [
+        format!("size: usize, {swapped}"),
+        format!("size: usize, new: X, {one}"),
+        format!("{one}, size: usize"),
+        "size: usize".to_string(),
+    ] {
+        let refused = check::table(&before, &generated(&fields)).unwrap_err();
+        assert!(refused.contains("only grows at its end"), "{refused}");
+    }
 }
 
 #[test]
@@ -120,6 +176,9 @@ fn the_committed_files_are_those_of_the_contract() {
             "{} is not up to date: run cargo run -p spuff-surface",
             file.path
         );
+        if file.path.ends_with(".txt") {
+            continue;
+        }
         let long = file.text.lines().find(|line| line.chars().count() > 100);
         assert_eq!(long, None, "{} has a line of more than 100 columns", file.path);
     }

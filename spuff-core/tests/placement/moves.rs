@@ -297,9 +297,13 @@ async fn of_all_errors_only_want_of_room_leads_on() {
         assert_eq!(creates(&cloud, "hetzner") - before, u64::from(moves), "{error:?}");
         if moves {
             assert_eq!(placed.unwrap().attempts[0].outcome, AttemptOutcome::Full, "{error:?}");
+            let alone = vec![Candidate::new(&fails, "", "small")];
+            let full = place_instance(&Placement::new(alone), &request("web-1")).await.unwrap_err();
+            assert_eq!(ErrorParts::from(&full).provider.as_deref(), Some("fails"), "{full:?}");
             continue;
         }
         let failed = placed.unwrap_err();
+        assert!(ErrorParts::from(&failed).provider.is_some(), "{failed:?}");
         let (source, attempts) = not_placed(&failed);
         assert_eq!(
             (ErrorParts::from(source), log(attempts)),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::parts::provider_of;
 use super::{Attempt, ErrorContext, ProviderError, ProviderResult};
 
 impl ProviderError {
@@ -136,9 +137,16 @@ impl ProviderError {
         }
     }
 
-    /// Wraps this error in [`NotPlaced`](Self::NotPlaced), with the outcome of each candidate.
+    /// Wraps this error in [`NotPlaced`](Self::NotPlaced), with the outcome of each candidate. An
+    /// error whose context lacks the provider has that of its candidate.
     #[must_use]
-    pub fn not_placed(self, attempts: Vec<Attempt>) -> Self {
+    pub fn not_placed(mut self, attempts: Vec<Attempt>) -> Self {
+        let provider = provider_of(self.kind(), &attempts);
+        if let Some(context) = self.context_mut()
+            && context.provider.is_none()
+        {
+            context.provider = provider;
+        }
         Self::NotPlaced { source: Box::new(self), attempts }
     }
 

@@ -168,15 +168,8 @@ impl ErrorParts {
             }
             ProviderError::NotPlaced { source, attempts } => {
                 let message = self.take_apart(source);
-                // If an attempt made the instance, it is the last one.
-                let of_this = |attempt: &&Attempt| {
-                    attempt.outcome == AttemptOutcome::Made || attempt.kind == Some(self.kind)
-                };
-                let provider =
-                    attempts.iter().rev().find(of_this).map(|attempt| attempt.provider.clone());
-                // Only for kinds without an error context.
-                let provider = provider.filter(|_| source.context().is_none());
-                self.provider = self.provider.take().or(provider);
+                let provider = || provider_of(self.kind, attempts);
+                self.provider = self.provider.take().or_else(provider);
                 self.attempts.clone_from(attempts);
                 return message;
             }
@@ -184,6 +177,14 @@ impl ErrorParts {
         }
         error.to_string()
     }
+}
+
+/// The provider that a failed placement has this error of.
+pub(super) fn provider_of(kind: ErrorKind, attempts: &[Attempt]) -> Option<String> {
+    // If an attempt made the instance, it is the last one.
+    let of_this =
+        |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Made || attempt.kind == Some(kind);
+    attempts.iter().rev().find(of_this).map(|attempt| attempt.provider.clone())
 }
 
 impl From<&ProviderError> for ErrorParts {

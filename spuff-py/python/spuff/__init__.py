@@ -16,8 +16,10 @@ and `spuff.testing.check_provider` says whether a provider of your own satisfies
 
 from __future__ import annotations
 
+from . import _nouns
 from . import aio as aio
 from . import errors as errors
+from ._nouns import *
 from ._spuff import (
     Address,
     AsyncProvider,
@@ -37,7 +39,6 @@ from ._spuff import (
     ProviderRegistry,
     ProviderTimeouts,
     Reaped,
-    Snapshot,
     __version__,
     is_cancelled,
     place_instance,
@@ -108,7 +109,6 @@ __all__ = [
     "QuotaExceededError",
     "RateLimitError",
     "Reaped",
-    "Snapshot",
     "SpuffError",
     "UnavailableError",
     "UnknownOutcomeError",
@@ -123,6 +123,7 @@ __all__ = [
     "provider",
     "settled",
 ]
+__all__ += _nouns.__all__
 
 
 def connect(

@@ -1,12 +1,19 @@
 //! C: each operation as a function that blocks and as one that calls back, the table of a provider
 //! written in C, and the provider that is made from one.
 
+pub(crate) mod nouns;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
 use syn::{Fields, Item};
 
 use crate::doc::{Words, sections, summary, wrapped};
 use crate::model::{
-    EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, Returned, SNAPSHOTS, Verb,
+    EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, Returned, SNAPSHOTS, Thing, Verb,
+    core_names, plural, snake,
 };
+use crate::nouns::Noun;
 use crate::{FIRST_LINE, File};
 
 pub(crate) const TABLE: &str = "spuff-ffi/src/vtable/verbs.rs";
@@ -25,14 +32,20 @@ const TABLE_NOTES: [(&str, &str); 2] = [
 ];
 
 /// `committed` is the file with the table as it is now.
-pub(crate) fn files(verbs: &[Verb], committed: &str) -> Result<Vec<File>, String> {
-    Ok(vec![
+pub(crate) fn files(
+    verbs: &[Verb],
+    found: &[Rc<Noun>],
+    committed: &str,
+) -> Result<Vec<File>, String> {
+    let mut files = vec![
         File::rust("spuff-ffi/src/verb/verbs.rs", constructors(verbs)),
         File::rust("spuff-ffi/src/provider/verbs.rs", blocking(verbs)?),
-        File::rust("spuff-ffi/src/submit/verbs.rs", submitted(verbs)),
+        File::rust("spuff-ffi/src/submit/verbs.rs", submitted(verbs, found)),
         File::rust(TABLE, table(verbs, committed)?),
         File::rust("spuff-ffi/src/c_provider/verbs.rs", foreign(verbs)),
-    ])
+    ];
+    files.extend(nouns::files(found)?);
+    Ok(files)
 }
 
 /// The names of the functions: for callers, or in the table.
@@ -57,6 +70,10 @@ impl Words for For {
             ("InstanceRequest", field, _) => Some(format!("spuff_request_set_{field}")),
             ("crate", "create_and_wait", _) => Some("spuff_provider_create_and_wait".to_string()),
             ("crate", "settled", _) => Some("spuff_settled".to_string()),
+            ("ImageSpec", "Snapshot", _) => {
+                Some("spuff_request_set_image, behind `snapshot:`,".to_string())
+            }
+            (noun, field, Self::Callers) => Some(format!("spuff_{}_{field}", snake(noun))),
             _ => None,
         }
     }
@@ -82,31 +99,63 @@ fn screaming(kind: &str) -> String {
     name
 }
 
-/// The type of a handle, and the name of its callback.
-fn handle(returned: Returned) -> (&'static str, &'static str) {
-    match returned {
-        Returned::Nothing => ("()", "DoneCallback"),
-        Returned::Instance | Returned::MaybeInstance => ("Instance", "InstanceCallback"),
-        Returned::Instances => ("Instances", "InstancesCallback"),
-        Returned::Snapshot | Returned::MaybeSnapshot => ("Snapshot", "SnapshotCallback"),
-        Returned::Snapshots | Returned::LabelledSnapshots => ("Snapshots", "SnapshotsCallback"),
-        Returned::Texts => ("Strings", "StringsCallback"),
-        Returned::Price => ("Price", "PriceCallback"),
+/// The type of a handle.
+fn handle(returned: &Returned) -> String {
+    match returned.thing() {
+        None => "()".to_string(),
+        Some(Thing::Text) => "Strings".to_string(),
+        Some(thing) if returned.is_list() => plural(thing.short()),
+        Some(thing) => thing.short().to_string(),
     }
 }
 
+/// The type of the function that gets a result.
+fn callback(returned: &Returned) -> String {
+    match returned {
+        Returned::Nothing => "DoneCallback".to_string(),
+        returned => format!("{}Callback", handle(returned)),
+    }
+}
+
+/// The imports of the handles that operations take and return, by their modules.
+fn handles<'a>(verbs: impl Iterator<Item = &'a Verb>, results_too: bool) -> String {
+    let mut modules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |module: &str, name: &str| {
+        modules.entry(module.to_string()).or_default().insert(name.to_string());
+    };
+    for verb in verbs {
+        for parameter in &verb.parameters {
+            match &parameter.given {
+                Given::Request => add("request", "Request"),
+                Given::Noun(noun) => add(&nouns::module(&noun.name), &noun.name),
+                Given::Text | Given::Labels => {}
+            }
+        }
+        let name = handle(&verb.returned);
+        match verb.returned.thing() {
+            // A list of texts is made by its own function, also where no signature names it.
+            Some(Thing::Text) => add("strings", &name),
+            _ if !results_too => {}
+            Some(Thing::Instance) => add("instance", &name),
+            Some(thing) => add(&nouns::module(thing.short()), &name),
+            None => {}
+        }
+    }
+    let line = |(module, names): (&String, &BTreeSet<String>)| {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        format!("use crate::{module}::{{{}}};\n", names.join(", "))
+    };
+    modules.iter().map(line).collect()
+}
+
 /// A result as a handle, or as perhaps one.
-fn as_handle(returned: Returned, value: &str) -> String {
+fn as_handle(returned: &Returned, value: &str) -> String {
     match returned {
         Returned::Nothing => value.to_string(),
-        Returned::Instance | Returned::Instances | Returned::Snapshot | Returned::Price => {
-            format!("{value}.into()")
-        }
-        Returned::MaybeInstance | Returned::MaybeSnapshot => format!("{value}.map(Into::into)"),
-        Returned::Snapshots | Returned::LabelledSnapshots => {
-            format!("{value}.into_iter().collect()")
-        }
-        Returned::Texts => format!("Strings::new({value})"),
+        Returned::List(Thing::Text) => format!("Strings::new({value})"),
+        Returned::One(_) | Returned::List(Thing::Instance) => format!("{value}.into()"),
+        Returned::Maybe(_) => format!("{value}.map(Into::into)"),
+        Returned::List(_) | Returned::Labelled(_) => format!("{value}.into_iter().collect()"),
     }
 }
 
@@ -115,6 +164,7 @@ fn declared(verb: &Verb) -> String {
     let one = |Parameter { name, given }: &Parameter| match given {
         Given::Text => format!("{name}: *const c_char, "),
         Given::Request => format!("{name}: *const Request, "),
+        Given::Noun(noun) => format!("{name}: *const {}, ", noun.name),
         Given::Labels => {
             let array = "*const *const c_char";
             format!("keys: {array}, values: {array}, count: usize, ")
@@ -127,7 +177,10 @@ fn declared(verb: &Verb) -> String {
 fn read(verb: &Verb) -> String {
     let one = |Parameter { name, given }: &Parameter| match given {
         Given::Text => format!("text({name}, \"{name}\")?"),
-        Given::Request => format!("handle({name}, \"{name}\")?.inner.clone()"),
+        Given::Noun(noun) if noun.is_option() => {
+            format!("optional({name}).map(|given| given.inner.clone()).unwrap_or_default()")
+        }
+        Given::Request | Given::Noun(_) => format!("handle({name}, \"{name}\")?.inner.clone()"),
         Given::Labels => "owned_pairs(keys, values, count)?".to_string(),
     };
     verb.parameters.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -141,11 +194,12 @@ fn constructors(verbs: &[Verb]) -> String {
 
 use std::collections::HashMap;
 
-use spuff_core::provider::{{InstanceRequest, Price, ProviderInstance, Snapshot}};
+use spuff_core::provider::{{{}}};
 
 use super::Verb;
 
-"
+",
+        core_names(verbs.iter()).into_iter().collect::<Vec<_>>().join(", ")
     );
     for verb in verbs {
         let Verb { name, returned, .. } = verb;
@@ -192,6 +246,13 @@ fn notes(verb: &Verb) -> String {
     if verb.parameters.iter().any(|parameter| parameter.given == Given::Labels) {
         notes.push("`keys` and `values` are `count` each.");
     }
+    if verb
+        .parameters
+        .iter()
+        .any(|parameter| matches!(&parameter.given, Given::Noun(noun) if noun.is_option()))
+    {
+        notes.push("`options` may be NULL: all by default.");
+    }
     if verb.waits() {
         notes.push("`observer` gets the progress; it may be NULL.");
     }
@@ -210,6 +271,7 @@ fn doc(verb: &Verb) -> Result<String, String> {
 }
 
 fn blocking(verbs: &[Verb]) -> Result<String, String> {
+    let optional = optional(verbs);
     let mut text = format!(
         "{FIRST_LINE}
 
@@ -219,21 +281,17 @@ use std::ffi::c_char;
 use std::ptr::null;
 
 use super::Provider;
-use crate::boundary::{{Out, guard, handle, owned_pairs, text}};
+use crate::boundary::{{Out, guard, handle, {optional}owned_pairs, text}};
 use crate::cancel::Cancel;
 use crate::error::{{Code, Error}};
-use crate::instance::{{Instance, Instances}};
-use crate::price::Price;
 use crate::progress::Observer;
-use crate::request::Request;
-use crate::snapshot::{{Snapshot, Snapshots}};
-use crate::strings::Strings;
 use crate::verb;
-"
+{}",
+        handles(verbs.iter(), true)
     );
     for verb in verbs {
         let Verb { name, returned, .. } = verb;
-        let (handle, _) = handle(*returned);
+        let handle = handle(returned);
         let (observer, observed) =
             if verb.waits() { ("observer: *const Observer, ", "observer") } else { ("", "null()") };
         let (out, body) = if *returned == Returned::Nothing {
@@ -248,7 +306,7 @@ let verb = verb::{name}({});
 out.{put}({});
 Ok(())",
                 read(verb),
-                as_handle(*returned, &made)
+                as_handle(returned, &made)
             );
             (format!("out: *mut *mut {handle}, "), body)
         };
@@ -270,7 +328,72 @@ pub unsafe extern \"C\" fn spuff_provider_{name}(
     Ok(text)
 }
 
-fn submitted(verbs: &[Verb]) -> String {
+/// What options need, where an operation takes any.
+fn optional(verbs: &[Verb]) -> &'static str {
+    let mut all = verbs.iter().flat_map(|verb| &verb.parameters);
+    let is_option = |one: &Parameter| matches!(&one.given, Given::Noun(noun) if noun.is_option());
+    if all.any(is_option) { "optional, " } else { "" }
+}
+
+/// The functions that get the results of operations.
+fn callbacks(found: &[Rc<Noun>]) -> String {
+    let mut text = String::new();
+    let mut add = |name: &str, argument: &str, doc: &str| {
+        text += &format!(
+            "
+{}pub type {name}Callback = Option<
+    unsafe extern \"C\" fn(
+        user_data: *mut c_void, code: Code, {argument}: *mut {name}, error: *mut Error,
+    ),
+>;
+",
+            wrapped(&[format!("{doc} All else as spuff_done_callback.")], "/// ", 100)
+        );
+    };
+    for noun in found {
+        let one = snake(&noun.name);
+        if noun.is_returned {
+            let doc = format!(
+                "Called with a spuff_{one}, which the callback owns: NULL if there is none."
+            );
+            add(&noun.name, &one, &doc);
+        }
+        if noun.is_listed {
+            let list = plural(&noun.name);
+            let many = snake(&list);
+            add(&list, &many, &format!("Called with spuff_{many}, which the callback owns."));
+        }
+    }
+    text
+}
+
+fn submitted(verbs: &[Verb], found: &[Rc<Noun>]) -> String {
+    let is_noun =
+        |name: &str| found.iter().any(|noun| noun.name == name || plural(&noun.name) == name);
+    let by_hand: BTreeSet<String> = verbs
+        .iter()
+        .filter(|verb| !is_noun(&handle(&verb.returned)))
+        .map(|verb| callback(&verb.returned))
+        .collect();
+    let by_hand: Vec<_> = by_hand.into_iter().collect();
+    let mut modules = String::new();
+    for noun in found {
+        let mut names = Vec::new();
+        let is_given = verbs
+            .iter()
+            .flat_map(|verb| &verb.parameters)
+            .any(|one| matches!(&one.given, Given::Noun(given) if given.name == noun.name));
+        if noun.is_returned || is_given {
+            names.push(noun.name.clone());
+        }
+        if noun.is_listed {
+            names.push(plural(&noun.name));
+        }
+        if !names.is_empty() {
+            modules +=
+                &format!("use crate::{}::{{{}}};\n", nouns::module(&noun.name), names.join(", "));
+        }
+    }
     let mut text = format!(
         "{FIRST_LINE}
 
@@ -279,29 +402,29 @@ fn submitted(verbs: &[Verb]) -> String {
 use std::ffi::{{c_char, c_void}};
 use std::ptr::null;
 
-use super::{{
-    Callback, DoneCallback, InstanceCallback, InstancesCallback, PriceCallback, SnapshotCallback,
-    SnapshotsCallback, StringsCallback, submit, submit_done,
-}};
-use crate::boundary::{{guard, handle, owned_pairs, text}};
+use super::{{Callback, {}, submit, submit_done}};
+use crate::boundary::{{guard, handle, {}owned_pairs, text}};
 use crate::cancel::Cancel;
 use crate::error::{{Code, Error}};
-use crate::progress::Observer;
+{modules}use crate::progress::Observer;
 use crate::provider::Provider;
 use crate::request::Request;
 use crate::strings::Strings;
 use crate::verb;
-"
+{}",
+        by_hand.join(", "),
+        optional(verbs),
+        callbacks(found)
     );
     for verb in verbs {
         let Verb { name, returned, .. } = verb;
-        let (_, callback) = handle(*returned);
+        let callback = callback(returned);
         let (observer, observed) =
             if verb.waits() { ("observer: *const Observer, ", "observer") } else { ("", "null()") };
         let end = if *returned == Returned::Nothing {
             format!("submit_done(verb, (provider, cancel, {observed}), callback, user_data)")
         } else {
-            let made = as_handle(*returned, "made");
+            let made = as_handle(returned, "made");
             let made = if returned.is_optional() { made } else { format!("Some({made})") };
             format!(
                 "let callback = Callback::new(callback, user_data)?;
@@ -382,11 +505,13 @@ pub(crate) fn in_order<'a>(
 
 fn table(verbs: &[Verb], committed: &str) -> Result<String, String> {
     let ordered = in_order(verbs, committed)?;
-    let mut text = format!("{FIRST_LINE}\n\n{}", include_str!("../templates/vtable.rs.in"));
+    let template = include_str!("../templates/vtable.rs.in")
+        .replace("@HANDLES\n", &handles(verbs.iter(), true));
+    let mut text = format!("{FIRST_LINE}\n\n{template}");
     let mut empty = String::new();
     for (name, verb) in ordered {
-        let returned = verb.returned;
-        let (handle, _) = handle(returned);
+        let returned = &verb.returned;
+        let handle = handle(returned);
         let out = match returned {
             Returned::Nothing => String::new(),
             returned if returned.is_list() => format!("list: *mut {handle}, "),
@@ -441,6 +566,12 @@ fn table_doc(name: &str, verb: &Verb) -> Result<String, String> {
 }
 
 fn foreign(verbs: &[Verb]) -> String {
+    let own = || of_table(verbs).map(|(_, verb)| verb);
+    let mut names = vec!["ProviderResult".to_string()];
+    for name in core_names(own()) {
+        let is_handle = !["InstanceRequest", "ProviderInstance"].contains(&name.as_str());
+        names.push(if is_handle { format!("{name} as Core{name}") } else { name });
+    }
     let mut text = format!(
         "{FIRST_LINE}
 
@@ -449,17 +580,11 @@ fn foreign(verbs: &[Verb]) -> String {
 use std::collections::HashMap;
 
 use spuff_core::blocking::{{CancelToken, SyncProvider}};
-use spuff_core::provider::{{
-    InstanceRequest, Price as CorePrice, ProviderInstance, ProviderResult, Snapshot as CoreSnapshot,
-}};
+use spuff_core::provider::{{{}}};
 
-use super::{{Beside, Foreign, argument, there}};
+use super::{{Foreign, argument, there}};
 use crate::boundary::c_pairs;
-use crate::instance::{{Instance, Instances}};
-use crate::price::Price;
-use crate::request::Request;
-use crate::snapshot::{{Snapshot, Snapshots}};
-use crate::strings::Strings;
+{}
 
 // SAFETY of all calls below: they are the caller's functions, called as the header says, with what
 // lives as long as the call.
@@ -468,13 +593,18 @@ impl SyncProvider for Foreign {{
         self.name
     }}
 
-"
+",
+        names.join(", "),
+        handles(own(), true)
     );
     for (function, verb) in of_table(verbs) {
         let arguments: String = verb
             .parameters
             .iter()
-            .map(|parameter| format!("{}: {}, ", parameter.name, parameter.given.rust()))
+            .map(|parameter| match &parameter.given {
+                Given::Noun(noun) => format!("{}: &Core{}, ", parameter.name, noun.name),
+                given => format!("{}: {}, ", parameter.name, given.rust()),
+            })
             .collect();
         text += &format!(
             "    fn {}(&self, {arguments}cancel: &CancelToken) -> ProviderResult<{}> {{
@@ -482,7 +612,7 @@ impl SyncProvider for Foreign {{
 
 ",
             verb.name,
-            core(verb.returned),
+            core(&verb.returned),
             called(function, verb)
         );
     }
@@ -494,8 +624,14 @@ impl SyncProvider for Foreign {{
 }
 
 /// A result, where C has a type of the same name.
-fn core(returned: Returned) -> String {
-    returned.rust().replace("Snapshot", "CoreSnapshot").replace("Price", "CorePrice")
+fn core(returned: &Returned) -> String {
+    match returned.thing() {
+        Some(thing @ (Thing::Price | Thing::Noun(_))) => {
+            let name = thing.rust();
+            returned.rust().replacen(name, &format!("Core{name}"), 1)
+        }
+        _ => returned.rust(),
+    }
 }
 
 /// The body of an operation that calls a function of the table.
@@ -516,6 +652,10 @@ fn called(function: &str, verb: &Verb) -> String {
                 body += &format!("let {name} = Request::from({name}.clone());\n");
                 arguments += &format!("&raw const {name}, ");
             }
+            Given::Noun(noun) => {
+                body += &format!("let {name} = {}::from({name}.clone());\n", noun.name);
+                arguments += &format!("&raw const {name}, ");
+            }
             Given::Labels => {
                 body += &format!("let {name} = c_pairs({name});\n");
                 for (part, pattern) in [("keys", "(key, _)| key"), ("values", "(_, value)| value")]
@@ -528,8 +668,8 @@ fn called(function: &str, verb: &Verb) -> String {
             }
         }
     }
-    let (handle, _) = handle(verb.returned);
-    let place = match verb.returned {
+    let handle = handle(&verb.returned);
+    let place = match &verb.returned {
         Returned::Nothing => "",
         returned if returned.is_list() => "list, ",
         _ => "out, ",
@@ -542,34 +682,34 @@ let call = |state, cancel, {place}error| unsafe {{
 "
     );
     let creates = verb.name.starts_with("create_");
-    body + &match verb.returned {
-        Returned::Nothing => format!("self.done(\"{function}\", cancel, call)\n"),
-        Returned::Instance | Returned::Snapshot if creates => format!(
-            "let made = self.must_make::<{handle}>(\"{function}\", cancel, call);
-made.map(|made| made.inner).map_err(Beside::<{handle}>::of_create)\n"
-        ),
-        Returned::Instance | Returned::Snapshot => {
-            format!("Ok(self.must_make::<{handle}>(\"{function}\", cancel, call)?.inner)\n")
+    let made = format!("self.must_make::<{handle}>(\"{function}\", cancel, call)");
+    let items = match &verb.returned {
+        Returned::Nothing => return body + &format!("self.done(\"{function}\", cancel, call)\n"),
+        Returned::One(Thing::Instance) if creates => {
+            return body + &format!("Ok({made}.map_err(|beside| beside.of_create())?.inner)\n");
         }
-        Returned::Price => {
-            format!("Ok(self.must_make::<{handle}>(\"{function}\", cancel, call)?.into_inner())\n")
+        Returned::One(Thing::Noun(noun)) if creates && noun.has_id() => {
+            let what = snake(&noun.name).replace('_', " ");
+            return body
+                + &format!(
+                    "let noted = {made}
+    .map_err(|beside| beside.noting(\"{what}\", |made| &made.inner.id));
+Ok(noted?.inner)\n"
+                );
         }
-        Returned::MaybeInstance | Returned::MaybeSnapshot => format!(
-            "let found = self.made::<{handle}>(\"{function}\", cancel, call)?;
+        Returned::One(_) => return body + &format!("Ok({made}?.inner)\n"),
+        Returned::Maybe(_) => {
+            return body
+                + &format!(
+                    "let found = self.made::<{handle}>(\"{function}\", cancel, call)?;
 Ok(found.map(|found| found.inner))\n"
-        ),
-        returned => {
-            let items = match returned {
-                Returned::Instances => "found.0.into_iter().map(|one| one.inner).collect()",
-                Returned::Snapshots => "found.0.into_iter().map(|one| one.inner).collect()",
-                Returned::LabelledSnapshots => {
-                    "found.0.into_iter().map(|one| (one.inner, one.labels)).collect()"
-                }
-                _ => "found.into_plain()",
-            };
-            format!(
-                "let found: {handle} = self.filled(\"{function}\", cancel, call)?;\nOk({items})\n"
-            )
+                );
         }
-    }
+        Returned::List(Thing::Text) => "found.into_plain()",
+        Returned::List(_) => "found.0.into_iter().map(|one| one.inner).collect()",
+        Returned::Labelled(_) => "found.0.into_iter().map(|one| (one.inner, one.labels)).collect()",
+    };
+    body + &format!(
+        "let found: {handle} = self.filled(\"{function}\", cancel, call)?;\nOk({items})\n"
+    )
 }

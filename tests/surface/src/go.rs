@@ -1,10 +1,14 @@
 //! Go: the methods of a provider, the interfaces of one written in Go, and the C between them and
 //! the library.
 
+pub(crate) mod nouns;
+
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crate::doc::{Words, sections, summary, wrapped};
-use crate::model::{Given, Parameter, Returned, Verb, capital};
+use crate::model::{Given, Parameter, Returned, Thing, Verb, capital, pascal, plural, snake};
+use crate::nouns::Noun;
 use crate::{FIRST_LINE, File, c};
 
 /// The interfaces of what a provider written in Go can do beside what every one can: name, what it
@@ -45,22 +49,30 @@ const IMPLEMENTATION: &str = "\
 ";
 
 /// `committed` is the file with the table of C as it is now.
-pub(crate) fn files(verbs: &[Verb], committed: &str) -> Result<Vec<File>, String> {
+pub(crate) fn files(
+    verbs: &[Verb],
+    found: &[Rc<Noun>],
+    committed: &str,
+) -> Result<Vec<File>, String> {
     let table = c::in_order(verbs, committed)?;
-    Ok(vec![
+    let mut files = vec![
         File::plain("spuff-ffi/go/zz_provider.go", provider(verbs)?),
         File::plain("spuff-ffi/go/zz_bridge.h", bridge_header(verbs, &table)),
         File::plain("spuff-ffi/go/zz_bridge.c", bridge(verbs)),
         File::plain("spuff-ffi/go/zz_implementation.go", implementation(&table)?),
         File::plain("spuff-ffi/go/zz_vtable.go", exported(&table)),
         File::plain("spuff-ffi/go/zz_vtable.c", filled(&table)),
-    ])
+    ];
+    files.extend(nouns::files(found)?);
+    Ok(files)
 }
 
 /// `get_ssh_keys` as `GetSSHKeys`.
 fn camel(name: &str) -> String {
     let word = |word| match word {
+        "cpu" => "CPU".to_string(),
         "id" => "ID".to_string(),
+        "ip" => "IP".to_string(),
         "ssh" => "SSH".to_string(),
         word => capital(word),
     };
@@ -87,7 +99,8 @@ impl Words for Go {
             ("InstanceRequest", field) if label != path => Some(field.replace('_', " ")),
             ("InstanceRequest", field) => Some(format!("InstanceRequest.{}", camel(field))),
             ("crate", name @ ("create_and_wait" | "settled")) => Some(camel(name)),
-            _ => None,
+            ("ImageSpec", "Snapshot") => Some("SnapshotImage".to_string()),
+            (noun, field) => Some(format!("{noun}.{}", camel(field))),
         }
     }
 
@@ -113,32 +126,32 @@ fn doc(name: &str, verb: &Verb, before: &str, titles: &[&str]) -> Result<String,
 }
 
 /// A type of a result, and what stands for it beside an error.
-fn result(returned: Returned) -> (&'static str, &'static str) {
+fn result(returned: &Returned) -> (String, String) {
+    let pair = |kind: String, none: &str| (kind, none.to_string());
+    let name = match returned.thing() {
+        None => return pair(String::new(), ""),
+        Some(Thing::Text) => "string",
+        Some(thing) => thing.short(),
+    };
     match returned {
-        Returned::Nothing => ("", ""),
-        Returned::Instance => ("Instance", "Instance{}"),
-        Returned::MaybeInstance => ("*Instance", "nil"),
-        Returned::Instances => ("[]Instance", "nil"),
-        Returned::Snapshot => ("Snapshot", "Snapshot{}"),
-        Returned::MaybeSnapshot => ("*Snapshot", "nil"),
-        Returned::Snapshots | Returned::LabelledSnapshots => ("[]Snapshot", "nil"),
-        Returned::Texts => ("[]string", "nil"),
-        Returned::Price => ("Price", "Price{}"),
+        Returned::One(_) => pair(name.to_string(), &format!("{name}{{}}")),
+        Returned::Maybe(_) => pair(format!("*{name}"), "nil"),
+        _ => pair(format!("[]{name}"), "nil"),
     }
 }
 
-/// The name of a result's handle in C, and the function that takes it over.
-fn handle(returned: Returned) -> (&'static str, &'static str) {
+/// The function that takes a result's handle over.
+fn take(returned: &Returned) -> String {
+    let name = match returned.thing() {
+        None => return "done".to_string(),
+        Some(Thing::Text) => return "takeStrings".to_string(),
+        Some(thing) => thing.short(),
+    };
     match returned {
-        Returned::Nothing => ("", "done"),
-        Returned::Instance => ("instance", "takeInstance"),
-        Returned::MaybeInstance => ("instance", "takeFound"),
-        Returned::Instances => ("instances", "takeInstances"),
-        Returned::Snapshot => ("snapshot", "takeSnapshot"),
-        Returned::MaybeSnapshot => ("snapshot", "takeFoundSnapshot"),
-        Returned::Snapshots | Returned::LabelledSnapshots => ("snapshots", "takeSnapshots"),
-        Returned::Texts => ("strings", "takeStrings"),
-        Returned::Price => ("price", "takePrice"),
+        Returned::Maybe(Thing::Instance) => "takeFound".to_string(),
+        Returned::Maybe(_) => format!("takeFound{name}"),
+        Returned::List(_) | Returned::Labelled(_) => format!("take{}", plural(name)),
+        _ => format!("take{name}"),
     }
 }
 
@@ -179,23 +192,24 @@ fn listed(before: &str, items: &[String], after: &str, more: &str) -> String {
 
 /// The arguments of a method, after its context; neighbours of one type name it once.
 fn declared(verb: &Verb) -> Vec<String> {
-    let kind = |given| match given {
-        Given::Text => "string",
-        Given::Labels => "map[string]string",
-        Given::Request => "InstanceRequest",
+    let kind = |given: &Given| match given {
+        Given::Text => "string".to_string(),
+        Given::Labels => "map[string]string".to_string(),
+        Given::Request => "InstanceRequest".to_string(),
+        Given::Noun(noun) => noun.name.clone(),
     };
     let mut declared = vec!["ctx context.Context".to_string()];
     for (at, Parameter { name, given }) in verb.parameters.iter().enumerate() {
-        let next = verb.parameters.get(at + 1).map(|next| next.given);
+        let next = verb.parameters.get(at + 1).map(|next| &next.given);
         let name = lower_camel(name);
-        declared.push(if next == Some(*given) { name } else { format!("{name} {}", kind(*given)) });
+        declared.push(if next == Some(given) { name } else { format!("{name} {}", kind(given)) });
     }
     declared
 }
 
 /// The end of a declaration: what a method returns.
 fn returned(verb: &Verb) -> String {
-    match result(verb.returned).0 {
+    match result(&verb.returned).0.as_str() {
         "" => "error".to_string(),
         made => format!("({made}, error)"),
     }
@@ -238,7 +252,8 @@ import (
 /// The body of a method that calls the library.
 fn called(verb: &Verb) -> String {
     let mut body = String::new();
-    let (none, (handle, take)) = (result(verb.returned).1, handle(verb.returned));
+    let (made, none) = result(&verb.returned);
+    let mut has_error = false;
     let mut texts = Vec::new();
     let mut labels = None;
     let mut arguments = vec!["c.provider".to_string()];
@@ -256,7 +271,21 @@ fn called(verb: &Verb) -> String {
                 arguments.push("C.size_t(len(keys))".to_string());
                 labels = Some((name, own));
             }
+            Given::Noun(noun) => {
+                let handle = snake(&noun.name);
+                let nothing = if none.is_empty() { "" } else { ", " };
+                body += &format!(
+                    "\t{own}Given := new(*C.spuff_{handle})
+	if err := {own}.give({own}Given); err != nil {{
+		return {none}{nothing}err
+	}}
+	defer C.spuff_{handle}_free({own}Given)
+"
+                );
+                arguments.push(format!("*{own}Given"));
+            }
             Given::Request => {
+                has_error = true;
                 let nothing = if none.is_empty() { "" } else { ", " };
                 body += &format!(
                     "\twanted, err := {own}.make()
@@ -307,7 +336,6 @@ fn called(verb: &Verb) -> String {
     body += &listed(&start, &arguments, ")", "\t\t\t");
     body += "\t}\n";
     if verb.returned == Returned::Nothing {
-        let has_error = verb.parameters.iter().any(|one| one.given == Given::Request);
         let assign = if has_error { "=" } else { ":=" };
         return body
             + &format!(
@@ -315,12 +343,13 @@ fn called(verb: &Verb) -> String {
             );
     }
     body + &format!(
-        "\ttake := func(made unsafe.Pointer) ({}, error) {{
-		return {take}((*C.spuff_{handle})(made))
+        "\ttake := func(made unsafe.Pointer) ({made}, error) {{
+		return {}((*C.spuff_{})(made))
 	}}
 	return await(ctx, p, {given}, {observe}, submit, take)
 ",
-        result(verb.returned).0
+        take(&verb.returned),
+        verb.returned.handle()
     )
 }
 
@@ -329,6 +358,7 @@ fn declared_in_c(verb: &Verb) -> Vec<String> {
     let one = |Parameter { name, given }: &Parameter| match given {
         Given::Text => vec![format!("const char *{name}")],
         Given::Request => vec![format!("const spuff_request *{name}")],
+        Given::Noun(noun) => vec![format!("const spuff_{} *{name}", snake(&noun.name))],
         Given::Labels => ["const char *const *keys", "const char *const *values", "size_t count"]
             .map(str::to_string)
             .to_vec(),
@@ -350,8 +380,8 @@ fn bridge_declaration(verb: &Verb, after: &str) -> String {
 }
 
 /// The kinds of results, each of which has a callback.
-fn kinds(verbs: &[Verb]) -> BTreeSet<&'static str> {
-    verbs.iter().map(|verb| handle(verb.returned).0).collect()
+fn kinds(verbs: &[Verb]) -> BTreeSet<String> {
+    verbs.iter().map(|verb| verb.returned.handle()).collect()
 }
 
 /// The name of the callback for a kind of results.
@@ -389,7 +419,7 @@ fn bridge_header(verbs: &[Verb], table: &[(&str, &Verb)]) -> String {
     }
     text += "\n/* The callbacks of these, for each kind of result. */\n";
     for kind in kinds(verbs) {
-        text += &callback_declaration(kind, ";");
+        text += &callback_declaration(&kind, ";");
     }
     text += "
 /* What a provider written in Go can do beside what every one can. */
@@ -426,7 +456,7 @@ fn bridge(verbs: &[Verb]) -> String {
         let made = if kind.is_empty() { "NULL" } else { "made" };
         text += &format!(
             "\n{}  spuffgoDone(NUMBER(call), code, {made}, error);\n}}\n",
-            callback_declaration(kind, " {")
+            callback_declaration(&kind, " {")
         );
     }
     for verb in verbs {
@@ -435,7 +465,7 @@ fn bridge(verbs: &[Verb]) -> String {
         for Parameter { name, given } in &verb.parameters {
             match given {
                 Given::Labels => passed.extend(["keys", "values", "count"].map(str::to_string)),
-                Given::Text | Given::Request => passed.push(name.clone()),
+                Given::Text | Given::Request | Given::Noun(_) => passed.push(name.clone()),
             }
         }
         passed.push("cancel".to_string());
@@ -444,7 +474,7 @@ fn bridge(verbs: &[Verb]) -> String {
             passed.push("&who".to_string());
         }
         passed.extend([
-            callback(handle(verb.returned).0),
+            callback(&verb.returned.handle()),
             "CALL(call)".to_string(),
             "error".to_string(),
         ]);
@@ -559,6 +589,10 @@ import \"context\"
                     declared.push(format!("{own} *C.spuff_request"));
                     passed.push(format!("requestOf({own})"));
                 }
+                Given::Noun(noun) => {
+                    declared.push(format!("{own} *C.spuff_{}", snake(&noun.name)));
+                    passed.push(format!("{}Of({own})", nouns::lower(&noun.name)));
+                }
                 Given::Labels => {
                     declared.push("keys, values **C.char".to_string());
                     declared.push("count C.size_t".to_string());
@@ -567,7 +601,7 @@ import \"context\"
             }
         }
         declared.push("cancel *C.spuff_cancel".to_string());
-        let (handle, _) = handle(verb.returned);
+        let handle = verb.returned.handle();
         if verb.returned.is_list() {
             declared.push(format!("list *C.spuff_{handle}"));
         } else if verb.returned != Returned::Nothing {
@@ -577,26 +611,23 @@ import \"context\"
         let of =
             if verb.is_required() { "p".to_string() } else { format!("p.({})", interface(name)) };
         let call = format!("{of}.{go_name}({})", passed.join(", "));
-        let body = match verb.returned {
+        let kind = pascal(&handle);
+        let body = match &verb.returned {
             Returned::Nothing => format!("\t\treturn {call}\n"),
-            Returned::Price => {
-                format!("\t\tmade, err := {call}\n\t\treturn handedPrice(&made, err, out)\n")
-            }
-            Returned::Instance
-            | Returned::Snapshot
-            | Returned::MaybeInstance
-            | Returned::MaybeSnapshot => {
-                let kind = capital(handle);
+            Returned::One(thing) | Returned::Maybe(thing) => {
+                let has_id = match thing {
+                    Thing::Instance => true,
+                    Thing::Noun(noun) => noun.has_id(),
+                    Thing::Price | Thing::Text => false,
+                };
+                let hand = if has_id { "handed" } else { "handedWhole" };
                 let place = if verb.returned.is_optional() { "" } else { "&" };
                 format!(
                     "\t\tmade, err := {call}
-\t\treturn handed({place}made, err, out, (*{kind}).give)\n"
+\t\treturn {hand}({place}made, err, out, (*{kind}).give)\n"
                 )
             }
-            _ => {
-                let kind = capital(handle);
-                format!("\t\tfound, err := {call}\n\t\treturn listed{kind}(found, err, list)\n")
-            }
+            _ => format!("\t\tfound, err := {call}\n\t\treturn listed{kind}(found, err, list)\n"),
         };
         text += &format!("\n//export spuffgo{go_name}\n");
         let start = format!("func spuffgo{go_name}(");
@@ -633,6 +664,9 @@ fn filled(table: &[(&str, &Verb)]) -> String {
             match given {
                 Given::Text => passed.push(format!("(char *){name}")),
                 Given::Request => passed.push(format!("(spuff_request *){name}")),
+                Given::Noun(noun) => {
+                    passed.push(format!("(spuff_{} *){name}", snake(&noun.name)));
+                }
                 Given::Labels => {
                     passed
                         .extend(["(char **)keys", "(char **)values", "count"].map(str::to_string));
@@ -640,7 +674,7 @@ fn filled(table: &[(&str, &Verb)]) -> String {
             }
         }
         passed.push("(spuff_cancel *)cancel".to_string());
-        let (handle, _) = handle(verb.returned);
+        let handle = verb.returned.handle();
         if verb.returned.is_list() {
             declared.push(format!("spuff_{handle} *list"));
             passed.push("list".to_string());

@@ -143,9 +143,8 @@ FACTORY = Path(__file__).with_name("factory.h").read_text()
 NOUNS = Path(__file__).with_name("zz_nouns.h").read_text()
 # The nouns that are generated: a callback takes each that a call returns, and no time of theirs is
 # told as -1.
-CALLBACKS |= {
-    f"spuff_{told}_callback": f"on_{told}" for told in re.findall(r"^ON_RESULT\((\w+)\)", NOUNS, re.M)
-}
+RESULTS = re.findall(r"^ON_RESULT\((\w+)\)", NOUNS, re.M)
+CALLBACKS |= {f"spuff_{told}_callback": f"on_{told}" for told in RESULTS}
 GENERATED = tuple(f"spuff_{noun}_" for noun in re.findall(r"\bmake_(\w+)\(void\) \{", NOUNS))
 MAKERS = set(re.findall(r"\bmake_(\w+)\(void\) \{", FACTORY + NOUNS))
 
@@ -229,6 +228,9 @@ class Function:
 
     def add(self, at, kind, argument):
         right = lookup(RIGHT, self.name, argument)
+        if self.name.endswith("_from_json") and argument == "json":
+            noun = self.name.removeprefix("spuff_").removesuffix("_from_json")
+            right = f"json_of_{noun}()"
         self.kind, self.at, self.argument = kind, at, argument
         handle = re.fullmatch(r"(?:const )?struct spuff_(\w+) (\*\*?)", kind)
         if kind in NUMBERS:

@@ -15,6 +15,15 @@ static spuff_snapshot *make_snapshot(void) {
            "labels");
     return made;
 }
+
+/* What it is as JSON. */
+static const char *json_of_snapshot(void) {
+    static char text[4096];
+    spuff_snapshot *made = make_snapshot();
+    snprintf(text, sizeof text, "%s", spuff_snapshot_to_json(made));
+    spuff_snapshot_free(&made);
+    return text;
+}
 ON_RESULT(snapshot)
 
 static spuff_snapshots *make_snapshots(void) {

@@ -16,10 +16,9 @@ and `spuff.testing.check_provider` says whether a provider of your own satisfies
 
 from __future__ import annotations
 
-from . import _nouns
 from . import aio as aio
 from . import errors as errors
-from ._nouns import *
+from ._nouns import Snapshot
 from ._spuff import (
     Address,
     AsyncProvider,
@@ -123,7 +122,8 @@ __all__ = [
     "provider",
     "settled",
 ]
-__all__ += _nouns.__all__
+# The nouns of the contract: `cargo run -p spuff-surface` writes these, and their import.
+__all__ += ["Snapshot"]
 
 
 def connect(

@@ -5,7 +5,7 @@ from typing import Any, final
 
 from typing_extensions import Self, disjoint_base
 
-from ._nouns import *
+from ._nouns import *  # noqa: F403
 from ._placement import Attempt as Attempt
 from ._placement import Candidate as Candidate
 from ._placement import Placed as Placed

@@ -1,35 +1,21 @@
 //! C: each operation as a function that blocks and as one that calls back, the table of a provider
 //! written in C, and the provider that is made from one.
 
+mod foreign;
 pub(crate) mod nouns;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use syn::{Fields, Item};
-
 use crate::doc::{Words, sections, summary, wrapped};
-use crate::model::{
-    EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, Returned, SNAPSHOTS, Thing, Verb,
-    core_names, plural, snake,
-};
+use crate::model::{Given, Parameter, Returned, Thing, Verb, core_names, plural, snake};
 use crate::nouns::Noun;
 use crate::{FIRST_LINE, File};
 
+pub(crate) use table::in_order;
+
 pub(crate) const TABLE: &str = "spuff-ffi/src/vtable/verbs.rs";
-
-/// What a provider written in C does not have to do, and what holds then.
-const WITHOUT: [(&str, &str); 3] = [
-    ("wait_ready", "spuff polls `get_instance`"),
-    ("create_snapshot", "there are no snapshots"),
-    ("get_ssh_keys", "there are none"),
-];
-
-/// What the documentation of a function of the table says besides.
-const TABLE_NOTES: [(&str, &str); 2] = [
-    ("create_instance", "spuff_instance_set_adopted sets it."),
-    ("hourly_price", "spuff_price_new makes the price."),
-];
 
 /// `committed` is the file with the table as it is now.
 pub(crate) fn files(
@@ -41,8 +27,8 @@ pub(crate) fn files(
         File::rust("spuff-ffi/src/verb/verbs.rs", constructors(verbs)),
         File::rust("spuff-ffi/src/provider/verbs.rs", blocking(verbs)?),
         File::rust("spuff-ffi/src/submit/verbs.rs", submitted(verbs, found)),
-        File::rust(TABLE, table(verbs, committed)?),
-        File::rust("spuff-ffi/src/c_provider/verbs.rs", foreign(verbs)),
+        File::rust(TABLE, table::file(verbs, committed)?),
+        File::rust("spuff-ffi/src/c_provider/verbs.rs", foreign::file(verbs)),
     ];
     files.extend(nouns::files(found)?);
     Ok(files)
@@ -452,264 +438,4 @@ pub unsafe extern \"C\" fn spuff_provider_{name}_submit(
         );
     }
     text
-}
-
-/// The operations that a provider in C may have, by the names of their functions: snapshots are
-/// listed by one, with their labels.
-fn of_table(verbs: &[Verb]) -> impl Iterator<Item = (&str, &Verb)> {
-    let listed = verbs.iter().filter(|verb| verb.name != SNAPSHOTS);
-    listed.map(|verb| match verb.name.as_str() {
-        LABELLED_SNAPSHOTS => (SNAPSHOTS, verb),
-        name => (name, verb),
-    })
-}
-
-/// The functions of the table as it was committed.
-fn fields(committed: &str) -> Result<Vec<String>, String> {
-    let problem = || format!("{TABLE} has no table; restore it: callers rely on its order");
-    let file = syn::parse_file(committed).map_err(|_| problem())?;
-    let fields = file.items.into_iter().find_map(|item| match item {
-        Item::Struct(found) if found.ident == "ProviderVtable" => match found.fields {
-            Fields::Named(fields) => Some(fields.named),
-            _ => None,
-        },
-        _ => None,
-    });
-    let names = fields.ok_or_else(problem)?.into_iter().filter_map(|field| field.ident);
-    let names: Vec<_> = names.map(|name| name.to_string()).collect();
-    let first = names.iter().position(|name| name == "create_instance").ok_or_else(problem)?;
-    Ok(names[first..].to_vec())
-}
-
-/// The operations of the table: those of the committed one keep their places, new ones come last.
-pub(crate) fn in_order<'a>(
-    verbs: &'a [Verb],
-    committed: &str,
-) -> Result<Vec<(&'a str, &'a Verb)>, String> {
-    let before = fields(committed)?;
-    let all: Vec<_> = of_table(verbs).collect();
-    let mut ordered = Vec::new();
-    for field in &before {
-        let found = all.iter().find(|(name, _)| name == field).ok_or_else(|| {
-            format!(
-                "the table has {field}, and the contract does not: a function is never taken out \
-                 of the table"
-            )
-        })?;
-        ordered.push(*found);
-    }
-    let is_new = |(name, _): &&(&str, &Verb)| !before.iter().any(|field| field == name);
-    ordered.extend(all.iter().filter(is_new));
-    Ok(ordered)
-}
-
-fn table(verbs: &[Verb], committed: &str) -> Result<String, String> {
-    let ordered = in_order(verbs, committed)?;
-    let template = include_str!("../templates/vtable.rs.in")
-        .replace("@HANDLES\n", &handles(verbs.iter(), true));
-    let mut text = format!("{FIRST_LINE}\n\n{template}");
-    let mut empty = String::new();
-    for (name, verb) in ordered {
-        let returned = &verb.returned;
-        let handle = handle(returned);
-        let out = match returned {
-            Returned::Nothing => String::new(),
-            returned if returned.is_list() => format!("list: *mut {handle}, "),
-            _ => format!("out: *mut *mut {handle}, "),
-        };
-        text += &format!(
-            "{}    pub {name}: Option<unsafe extern \"C\" fn(
-        self_: *mut c_void, {}cancel: *const Cancel, {out}error: *mut *mut Error,
-    ) -> i32>,
-",
-            table_doc(name, verb)?,
-            declared(verb)
-        );
-        empty += &format!("{name}: None,\n");
-    }
-    text += &format!(
-        "}}
-
-impl ProviderVtable {{
-    /// A table without functions.
-    pub(super) const EMPTY: Self = Self {{
-        size: size_of::<Self>(),
-        user_data: null_mut(),
-        drop: None,
-        max_user_data: 0,
-        drops_labels: false,
-        connect: None,
-        disconnect: None,
-{empty}    }};
-}}
-"
-    );
-    Ok(text)
-}
-
-/// The documentation of a function of the table.
-fn table_doc(name: &str, verb: &Verb) -> Result<String, String> {
-    let mut doc = summary(name, &verb.doc, &For::Table)?;
-    doc.extend(sections(name, &verb.doc, &["Implementations"], &For::Table)?);
-    if verb.returned.is_list() {
-        doc.push("Fills the list.".to_string());
-    } else if verb.returned.is_optional() {
-        doc.push("Leaves *out NULL if there is none.".to_string());
-    }
-    doc.extend(TABLE_NOTES.iter().find(|(of, _)| *of == name).map(|(_, note)| (*note).to_string()));
-    if !verb.is_required() {
-        let without = WITHOUT.iter().find(|(of, _)| *of == name);
-        let without = without.map_or("the operation is not supported", |(_, text)| text);
-        doc.push(format!("NULL: {without}."));
-    }
-    Ok(wrapped(&[doc.join(" ")], "    /// ", 100))
-}
-
-fn foreign(verbs: &[Verb]) -> String {
-    let own = || of_table(verbs).map(|(_, verb)| verb);
-    let mut names = vec!["ProviderResult".to_string()];
-    for name in core_names(own()) {
-        let is_handle = !["InstanceRequest", "ProviderInstance"].contains(&name.as_str());
-        names.push(if is_handle { format!("{name} as Core{name}") } else { name });
-    }
-    let mut text = format!(
-        "{FIRST_LINE}
-
-//! The operations of a provider made from a table: each calls its function.
-
-use std::collections::HashMap;
-
-use spuff_core::blocking::{{CancelToken, SyncProvider}};
-use spuff_core::provider::{{{}}};
-
-use super::{{Foreign, argument, there}};
-use crate::boundary::c_pairs;
-{}
-
-// SAFETY of all calls below: they are the caller's functions, called as the header says, with what
-// lives as long as the call.
-impl SyncProvider for Foreign {{
-    fn name(&self) -> &str {{
-        self.name
-    }}
-
-",
-        names.join(", "),
-        handles(own(), true)
-    );
-    for (function, verb) in of_table(verbs) {
-        let arguments: String = verb
-            .parameters
-            .iter()
-            .map(|parameter| match &parameter.given {
-                Given::Noun(noun) => format!("{}: &Core{}, ", parameter.name, noun.name),
-                given => format!("{}: {}, ", parameter.name, given.rust()),
-            })
-            .collect();
-        text += &format!(
-            "    fn {}(&self, {arguments}cancel: &CancelToken) -> ProviderResult<{}> {{
-{}    }}
-
-",
-            verb.name,
-            core(&verb.returned),
-            called(function, verb)
-        );
-    }
-    text + "    fn supports_snapshots(&self) -> bool {
-        self.table.0.create_snapshot.is_some()
-    }
-}
-"
-}
-
-/// A result, where C has a type of the same name.
-fn core(returned: &Returned) -> String {
-    match returned.thing() {
-        Some(thing @ (Thing::Price | Thing::Noun(_))) => {
-            let name = thing.rust();
-            returned.rust().replacen(name, &format!("Core{name}"), 1)
-        }
-        _ => returned.rust(),
-    }
-}
-
-/// The body of an operation that calls a function of the table.
-fn called(function: &str, verb: &Verb) -> String {
-    let mut body = if EMPTY_WITHOUT.contains(&verb.name.as_str()) {
-        format!("let Some(function) = self.table.0.{function} else {{ return Ok(Vec::new()) }};\n")
-    } else {
-        format!("let function = there(self.table.0.{function}, \"{function}\")?;\n")
-    };
-    let mut arguments = String::new();
-    for Parameter { name, given } in &verb.parameters {
-        match given {
-            Given::Text => {
-                body += &format!("let {name} = argument({name}, \"{name}\")?;\n");
-                arguments += &format!("{name}.as_ptr(), ");
-            }
-            Given::Request => {
-                body += &format!("let {name} = Request::from({name}.clone());\n");
-                arguments += &format!("&raw const {name}, ");
-            }
-            Given::Noun(noun) => {
-                body += &format!("let {name} = {}::from({name}.clone());\n", noun.name);
-                arguments += &format!("&raw const {name}, ");
-            }
-            Given::Labels => {
-                body += &format!("let {name} = c_pairs({name});\n");
-                for (part, pattern) in [("keys", "(key, _)| key"), ("values", "(_, value)| value")]
-                {
-                    body += &format!(
-                        "let {part}: Vec<_> = {name}.iter().map(|{pattern}.as_ptr()).collect();\n"
-                    );
-                }
-                arguments += &format!("keys.as_ptr(), values.as_ptr(), {name}.len(), ");
-            }
-        }
-    }
-    let handle = handle(&verb.returned);
-    let place = match &verb.returned {
-        Returned::Nothing => "",
-        returned if returned.is_list() => "list, ",
-        _ => "out, ",
-    };
-    body += &format!(
-        "// SAFETY: see above.
-let call = |state, cancel, {place}error| unsafe {{
-    function(state, {arguments}cancel, {place}error)
-}};
-"
-    );
-    let creates = verb.name.starts_with("create_");
-    let made = format!("self.must_make::<{handle}>(\"{function}\", cancel, call)");
-    let items = match &verb.returned {
-        Returned::Nothing => return body + &format!("self.done(\"{function}\", cancel, call)\n"),
-        Returned::One(Thing::Instance) if creates => {
-            return body + &format!("Ok({made}.map_err(|beside| beside.of_create())?.inner)\n");
-        }
-        Returned::One(Thing::Noun(noun)) if creates && noun.has_id() => {
-            let what = snake(&noun.name).replace('_', " ");
-            return body
-                + &format!(
-                    "let noted = {made}
-    .map_err(|beside| beside.noting(\"{what}\", |made| &made.inner.id));
-Ok(noted?.inner)\n"
-                );
-        }
-        Returned::One(_) => return body + &format!("Ok({made}?.inner)\n"),
-        Returned::Maybe(_) => {
-            return body
-                + &format!(
-                    "let found = self.made::<{handle}>(\"{function}\", cancel, call)?;
-Ok(found.map(|found| found.inner))\n"
-                );
-        }
-        Returned::List(Thing::Text) => "found.into_plain()",
-        Returned::List(_) => "found.0.into_iter().map(|one| one.inner).collect()",
-        Returned::Labelled(_) => "found.0.into_iter().map(|one| (one.inner, one.labels)).collect()",
-    };
-    body + &format!(
-        "let found: {handle} = self.filled(\"{function}\", cancel, call)?;\nOk({items})\n"
-    )
 }

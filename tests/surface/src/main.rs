@@ -62,7 +62,7 @@ fn files() -> Result<Vec<File>, String> {
     let table = read(c::TABLE)?;
     files.extend(c::files(&verbs, &nouns, &table)?);
     files.extend(go::files(&verbs, &nouns, &table)?);
-    files.extend(python::files(&verbs, &nouns)?);
+    files.extend(python::files(&verbs, &nouns, &read(python::PACKAGE)?)?);
     files.push(File::plain("tests/verbs.txt", model::names(&verbs)));
     for file in &mut files {
         if let [program, arguments @ ..] = file.format {

@@ -342,8 +342,8 @@ fn is_of(item: &ItemImpl, name: &str) -> bool {
 fn no_rule(path: &str, text: &str) -> String {
     format!(
         "{path}: there is no rule for the field of type {text}: use String, bool, {}, Duration, \
-         DateTime<Utc>, IpAddr, Price, another plain struct or enum of the contract, an Option or a \
-         Vec of these, or a map of String; or write the noun by hand in each language",
+         DateTime<Utc>, IpAddr, Price, another plain struct or enum of the contract, an Option or \
+         a Vec of these, or a map of String; or write the noun by hand in each language",
         NUMBERS.join(", ")
     )
 }

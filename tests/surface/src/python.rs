@@ -2,6 +2,7 @@
 //! Python, and the calls of their methods.
 
 pub(crate) mod nouns;
+mod protocols;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -17,26 +18,23 @@ use crate::{FIRST_LINE, File};
 /// These take the fields of a request by keyword: they are written by hand, with their stubs.
 const BY_KEYWORD: [&str; 1] = ["create_instance"];
 
-/// The protocols of what a provider can do beside what every one can: the end of the name, what
-/// such a provider does, and its methods. Other operations have a protocol each.
-const PROTOCOLS: [(&str, &str, &[&str]); 7] = [
-    ("Snapshots", "that has snapshots", &["create_snapshot", "list_snapshots", "delete_snapshot"]),
-    ("Wait", "that has a way of its own to wait", &["wait_ready"]),
-    ("SnapshotLabels", "that tells its snapshots' labels", &["list_labelled_snapshots"]),
-    ("Resolve", "that finds what was made under a key", &["resolve", "resolve_snapshot"]),
-    ("Labels", "that can change labels", &["set_labels"]),
-    ("SshKeys", "whose account has SSH keys", &["get_ssh_keys"]),
-    ("Prices", "that knows what instances cost", &["hourly_price"]),
-];
+/// The package, which offers the nouns: what is generated of it stands in a file that is written
+/// by hand.
+pub(crate) const PACKAGE: &str = "spuff-py/python/spuff/__init__.py";
 
-pub(crate) fn files(verbs: &[Verb], found: &[Rc<Noun>]) -> Result<Vec<File>, String> {
+/// `package` is the text of that file as it is now.
+pub(crate) fn files(
+    verbs: &[Verb],
+    found: &[Rc<Noun>],
+    package: &str,
+) -> Result<Vec<File>, String> {
     let mut files = vec![
         File::rust("spuff-py/src/provider/verbs.rs", methods(verbs)?),
         File::rust("spuff-py/src/python_provider/verbs.rs", calls(verbs)),
         File::plain("spuff-py/python/spuff/_verbs.pyi", stubs(verbs)?),
-        File::plain("spuff-py/python/spuff/protocol.py", protocols(verbs)?),
+        File::plain("spuff-py/python/spuff/protocol.py", protocols::file(verbs)?),
     ];
-    files.extend(nouns::files(found)?);
+    files.extend(nouns::files(found, package)?);
     Ok(files)
 }
 
@@ -417,83 +415,18 @@ fn stub(verb: &Verb, face: &Face) -> Result<String, String> {
     Ok(declared + &docstring(verb, &doc, "        ")? + "\n")
 }
 
-/// The two forms of a method of a provider.
-const FORMS: [(&str, &str, bool); 2] =
-    [("Blocking", "plain methods", false), ("Asyncio", "`async def` methods", true)];
-
-fn protocols(verbs: &[Verb]) -> Result<String, String> {
-    let mut groups: Vec<(String, String, Vec<&Verb>)> = Vec::new();
-    let optional: Vec<_> = verbs.iter().filter(|verb| !verb.is_required()).collect();
-    for (name, doc, methods) in PROTOCOLS {
-        let own = |verb: &&&Verb| methods.contains(&verb.name.as_str());
-        let methods = optional.iter().filter(own).copied().collect();
-        groups.push((name.to_string(), doc.to_string(), methods));
+/// An import, in one line or with a name a line.
+fn import_of(module: &str, names: &[&str]) -> String {
+    let line = format!("from {module} import {}\n", names.join(", "));
+    if line.len() <= 101 {
+        return line;
     }
-    for verb in &optional {
-        let is_new = !PROTOCOLS.iter().any(|(_, _, known)| known.contains(&verb.name.as_str()));
-        if is_new {
-            groups.push((verb.pascal(), format!("that has `{}`", verb.name), vec![verb]));
-        }
-    }
-    let mut names = BTreeSet::from(["ProviderFactory".to_string()]);
-    let mut classes = String::new();
-    for (form, methods, is_async) in FORMS {
-        names.insert(format!("{form}Provider"));
-        let told = if is_async {
-            "They run on an event loop of spuff's own, in another thread."
-        } else {
-            "Each runs in a thread of its own, where it may block."
-        };
-        classes += &format!(
-            "\n\nclass {form}Provider(Protocol):
-    \"\"\"A provider with {methods}.\n\n    {told}\n    \"\"\"\n"
-        );
-        for verb in verbs.iter().filter(|verb| verb.is_required()) {
-            classes += &method(verb, is_async)?;
-        }
-    }
-    for (name, doc, methods) in &groups {
-        for (form, with, is_async) in FORMS {
-            names.insert(format!("With{form}{name}"));
-            classes += &format!(
-                "\n\nclass With{form}{name}({form}Provider, Protocol):
-    \"\"\"A provider with {with} {doc}.\"\"\"\n"
-            );
-            for verb in methods {
-                classes += &method(verb, is_async)?;
-            }
-        }
-    }
-    let names: String = names.iter().map(|name| format!("    \"{name}\",\n")).collect();
-    Ok(include_str!("../templates/protocol.py.in")
-        .replace("@FIRST_LINE\n", &first_line())
-        .replace("@NOUNS\n", &imported(&own_nouns(verbs)))
-        .replace("@NAMES\n", &names)
-        .replace("@CLASSES\n", &classes))
+    let each: String = names.iter().map(|name| format!("    {name},\n")).collect();
+    format!("from {module} import (\n{each})\n")
 }
 
 /// An import of the nouns, in one line or with a name a line.
 fn imported(nouns: &BTreeSet<String>) -> String {
     let names: Vec<_> = nouns.iter().map(String::as_str).collect();
-    let line = format!("from ._nouns import {}\n", names.join(", "));
-    if line.len() <= 101 {
-        return line;
-    }
-    let each: String = names.iter().map(|name| format!("    {name},\n")).collect();
-    format!("from ._nouns import (\n{each})\n")
-}
-
-/// A method of a protocol.
-fn method(verb: &Verb, is_async: bool) -> Result<String, String> {
-    let one = |one: &Parameter| format!("{}: {}", one.name, given(&one.given));
-    let mut arguments = vec!["self".to_string()];
-    arguments.extend(verb.parameters.iter().map(one));
-    if !verb.parameters.is_empty() {
-        arguments.push("/".to_string());
-    }
-    let result = returned(&verb.returned).1;
-    let result = if is_async { format!("Awaitable[{result}]") } else { result.to_string() };
-    let doc = docstring(verb, &paragraphs(verb, &["Implementations"])?, "        ")?;
-    let declared = signature(&verb.name, &arguments, &result, "    ", "");
-    Ok(format!("\n{declared}{doc}        ...\n"))
+    import_of("._nouns", &names)
 }

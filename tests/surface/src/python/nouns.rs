@@ -1,9 +1,11 @@
 //! Python: each noun as a class that cannot be changed, with its stub.
 
+mod stubs;
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::{Python, docstring_of, first_line, signature};
+use super::{PACKAGE, Python};
 use crate::doc::{summary, wrapped};
 use crate::model::snake;
 use crate::nouns::{Field, Kind, Noun, Shape};
@@ -15,7 +17,7 @@ const BY_POSITION: [(&str, &[&str]); 1] = [("Snapshot", &["name", "created_at"])
 /// Their lists are tables in notebooks: spuff-py/src/outcome.rs has them.
 const TABLES: [&str; 1] = ["Snapshot"];
 
-pub(crate) fn files(nouns: &[Rc<Noun>]) -> Result<Vec<File>, String> {
+pub(crate) fn files(nouns: &[Rc<Noun>], package: &str) -> Result<Vec<File>, String> {
     let mut sorted: Vec<_> = nouns.iter().collect();
     sorted.sort_by(|one, other| one.name.cmp(&other.name));
     let mut modules = format!(
@@ -44,41 +46,10 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {{
         let path = format!("spuff-py/src/nouns/{}.rs", snake(&noun.name));
         files.push(File::rust(&path, class(noun)?));
     }
-    files.push(File::plain("spuff-py/python/spuff/_nouns.py", exported(&sorted)));
-    files.push(File::plain("spuff-py/python/spuff/_nouns.pyi", stubs(&sorted)?));
+    files.push(File::plain("spuff-py/python/spuff/_nouns.py", stubs::exported(&sorted)));
+    files.push(File::plain(PACKAGE, stubs::offered(&sorted, package)?));
+    files.push(File::plain("spuff-py/python/spuff/_nouns.pyi", stubs::stubs(&sorted)?));
     Ok(files)
-}
-
-/// The module that has the classes, so that their types have a file of their own.
-fn exported(nouns: &[&Rc<Noun>]) -> String {
-    let names: Vec<_> = nouns.iter().map(|noun| noun.name.as_str()).collect();
-    let line = format!("from ._spuff import {}\n", names.join(", "));
-    let imports = if line.len() <= 101 {
-        line
-    } else {
-        let each: String = names.iter().map(|name| format!("    {name},\n")).collect();
-        format!("from ._spuff import (\n{each})\n")
-    };
-    format!(
-        "{}
-\"\"\"The nouns of the contract.\"\"\"
-
-{imports}
-{}",
-        first_line(),
-        all(&names)
-    )
-}
-
-/// What a module offers.
-fn all(names: &[&str]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    let line = format!("__all__ = [{}]\n", quoted.join(", "));
-    if line.len() <= 101 {
-        return line;
-    }
-    let each: String = quoted.iter().map(|name| format!("    {name},\n")).collect();
-    format!("__all__ = [\n{each}]\n")
 }
 
 /// How an argument that fills a field is declared.
@@ -272,17 +243,6 @@ fn getter(field: &Field) -> (String, String) {
                 format!("{place}.iter().map(|(key, value)| {pair}).collect()"),
             )
         }
-    }
-}
-
-/// The type of a getter, in the stub.
-fn stub_getter(field: &Field) -> String {
-    let one = stub_of(&field.kind, false);
-    match field.shape {
-        Shape::One => one,
-        Shape::Optional => format!("{one} | None"),
-        Shape::List => format!("list[{one}]"),
-        Shape::Map => "dict[str, str]".to_string(),
     }
 }
 
@@ -505,81 +465,4 @@ fn imports(noun: &Noun, text: &str) -> String {
         lines += &format!("use crate::seconds::{{{}}};\n", seconds.join(", "));
     }
     lines + "use crate::show::Shown;\n"
-}
-
-fn stubs(nouns: &[&Rc<Noun>]) -> Result<String, String> {
-    let mut classes = String::new();
-    for noun in nouns {
-        classes += &stub(noun)?;
-    }
-    let names: Vec<_> = nouns.iter().map(|noun| noun.name.as_str()).collect();
-    let uses = |name: &str| {
-        classes.match_indices(name).any(|(at, _)| {
-            let is_word = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '`';
-            !classes[..at].ends_with(is_word) && !classes[at + name.len()..].starts_with(is_word)
-        })
-    };
-    let mut imports = "from collections.abc import Callable\n".to_string();
-    for (name, line) in [
-        ("datetime", "from datetime import datetime\n"),
-        ("IPv4Address", "from ipaddress import IPv4Address, IPv6Address\n"),
-    ] {
-        if uses(name) {
-            imports += line;
-        }
-    }
-    let literal = if uses("Literal") { "Literal, final" } else { "final" };
-    imports += &format!("from typing import {literal}\n");
-    let own: String = [
-        ("Price", "from ._placement import Price\n"),
-        ("_Seconds", "from ._values import _Seconds\n"),
-    ]
-    .into_iter()
-    .filter(|(name, _)| uses(name))
-    .map(|(_, line)| line)
-    .collect();
-    if !own.is_empty() {
-        imports += &format!("\n{own}");
-    }
-    Ok(format!("{}\n{imports}\n{}{classes}", first_line(), all(&names)))
-}
-
-fn stub(noun: &Noun) -> Result<String, String> {
-    let name = &noun.name;
-    let doc = docstring_of(name, &summary(name, &noun.doc, &Python)?, "    ")?;
-    let (first, others) = in_order(noun);
-    let mut arguments = vec!["cls".to_string()];
-    for (at, field) in first.iter().chain(&others).enumerate() {
-        if at == first.len() {
-            arguments.push("*".to_string());
-        }
-        let Argument { stub, default, .. } = argument(noun, field);
-        let default = default.map(|(_, shown)| format!(" = {shown}")).unwrap_or_default();
-        arguments.push(format!("{}: {stub}{default}", field.name));
-    }
-    let new = signature("__new__", &arguments, name, "    ", " ...");
-    let mut text = format!("\n@final\nclass {name}:\n{doc}\n{new}");
-    for field in first.iter().chain(&others) {
-        let path = format!("{name}::{}", field.name);
-        let doc = docstring_of(&path, &summary(&path, &field.doc, &Python)?, "        ")?;
-        text += &format!(
-            "    @property\n    def {}(self) -> {}:\n{doc}\n",
-            field.name,
-            stub_getter(field)
-        );
-    }
-    Ok(text
-        + &format!(
-            "    def to_json(self) -> str:
-        \"\"\"All of it as JSON, as every language of the library writes it.\"\"\"
-
-    @staticmethod
-    def from_json(text: str) -> {name}:
-        \"\"\"Makes one from JSON.\"\"\"
-
-    def __eq__(self, other: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
-    def __reduce__(self) -> tuple[Callable[[str], {name}], tuple[str]]: ...
-"
-        ))
 }

@@ -51,6 +51,9 @@ fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The parts of the package that are generated.
+const PACKAGE: &str = "import x\nfrom ._nouns import (\n    Old,\n)\n\n__all__ += [\"Old\"]\n";
+
 const STATE: &str = "
     /// What it does.
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -292,7 +295,7 @@ fn every_type_of_field_is_in_every_language() {
         let Contract { nouns, .. } = with_field(&field, &format!("{STATE} {part}")).unwrap();
         let in_c = flat(&written(c::nouns::files(&nouns), "src/nouns/disk.rs"));
         let in_go = flat(&written(go::nouns::files(&nouns), "zz_disk.go"));
-        let stub = flat(&written(python::nouns::files(&nouns), "_nouns.pyi"));
+        let stub = flat(&written(python::nouns::files(&nouns, PACKAGE), "_nouns.pyi"));
         for (text, said) in [
             (&in_c, getter),
             (&in_c, setter),
@@ -303,6 +306,20 @@ fn every_type_of_field_is_in_every_language() {
             assert!(text.contains(said), "{kind}: {said} is not in {text}");
         }
     }
+}
+
+#[test]
+fn the_package_offers_every_noun() {
+    let Contract { nouns, .. } = with_field("", "").unwrap();
+    let text = written(python::nouns::files(&nouns, PACKAGE), "__init__.py");
+    let expected = "import x
+from ._nouns import Disk, DiskOptions
+
+__all__ += [\"Disk\", \"DiskOptions\"]
+";
+    assert_eq!(text, expected);
+    let refused = python::nouns::files(&nouns, "import x\n").map(|_| ()).unwrap_err();
+    assert!(refused.contains("no line that begins with"), "{refused}");
 }
 
 #[test]
@@ -321,7 +338,7 @@ fn an_enum_is_a_type_of_words_in_go() {
 fn a_class_shows_what_is_set_and_is_made_from_what_must_be() {
     let Contract { nouns, .. } = with_field("/// X.\n pub size: u64,", "").unwrap();
     let disk: &Rc<Noun> = &nouns[0];
-    let text = flat(&written(python::nouns::files(&nouns), "src/nouns/disk.rs"));
+    let text = flat(&written(python::nouns::files(&nouns, PACKAGE), "src/nouns/disk.rs"));
     for said in [
         "#[pyo3(signature = (id, *, size=0))]",
         "let mut made = Self(provider::Disk::new(id)); made.0.size = size; made",

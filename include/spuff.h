@@ -1394,39 +1394,38 @@ struct spuff_observer {
 /* ---- `spuff_snapshot` and `spuff_snapshots` ---- */
 
 /// A snapshot of an instance. Owned by the caller that got it, freed with spuff_snapshot_free,
-/// unless it was got from a list, which owns it. What its getters give lives as long as it does,
-/// and no setter is called. Any thread may read it.
+/// unless it was got from another handle, which owns it. What its getters give lives as long as it
+/// does, and no setter is called. Any thread may read it.
 struct spuff_snapshot;
 
-/// A list of snapshots. Owned by the caller that got it, freed with spuff_snapshots_free, with the
-/// snapshots in it: a pointer to one of them stays good until then, also while more are added. Any
-/// thread may read it.
+/// A list of spuff_snapshot handles. Owned by the caller that got it, freed with
+/// spuff_snapshots_free, with what is in it: a pointer to one of them stays good until then, also
+/// while more are added. Any thread may read it.
 struct spuff_snapshots;
 
-/// Frees a snapshot's handle and sets *snapshot to NULL; the snapshot itself stays. NULL, or a
-/// pointer to NULL, is fine: twice is harmless.
+/// Frees a handle and sets *snapshot to NULL; what it tells of stays. NULL, or a pointer to NULL,
+/// is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_snapshot_free(struct spuff_snapshot **snapshot);
 
-/// Makes a copy of a snapshot's handle, such as of one that a list owns. The caller owns it. NULL
-/// for NULL.
+/// Makes a copy of a handle, such as of one that another owns. The caller owns it. NULL for NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_snapshot *spuff_snapshot_clone(const struct spuff_snapshot *snapshot);
 
-/// The provider's id: what spuff_request_set_image takes behind `snapshot:`. NULL for NULL, as all
-/// getters here.
+/// The provider's id, as spuff_request_set_image, behind `snapshot:`, takes it.
 SPUFF_EXPORTED
 const char *spuff_snapshot_id(const struct spuff_snapshot *snapshot);
 
-/// The name that it was given.
+/// The name given at creation.
 SPUFF_EXPORTED
 const char *spuff_snapshot_name(const struct spuff_snapshot *snapshot);
 
-/// When it was created, in milliseconds since 1970 (UTC); -1 where the cloud does not say.
+/// The creation time, if the cloud reports it. In milliseconds since 1970 (UTC). -1 if there is
+/// none.
 SPUFF_EXPORTED
 int64_t spuff_snapshot_created_at_ms(const struct spuff_snapshot *snapshot);
 
-/// How many labels it has; only spuff_provider_list_labelled_snapshots reads them.
+/// Its labels; only operations that say so read them. Here how many there are; 0 for NULL.
 SPUFF_EXPORTED
 size_t spuff_snapshot_label_count(const struct spuff_snapshot *snapshot);
 
@@ -1434,42 +1433,56 @@ size_t spuff_snapshot_label_count(const struct spuff_snapshot *snapshot);
 SPUFF_EXPORTED
 const char *spuff_snapshot_label_key(const struct spuff_snapshot *snapshot, size_t index);
 
-/// The value of that label. NULL past the end.
+/// The value of a label. NULL past the end.
 SPUFF_EXPORTED
 const char *spuff_snapshot_label_value(const struct spuff_snapshot *snapshot, size_t index);
 
-/// Makes a snapshot's handle, for a provider written in C to return. The caller owns *out, until a
-/// provider's function has returned it.
+/// All of it as JSON, which the handle owns, as spuff_snapshot_from_json reads it. NULL for NULL.
+SPUFF_EXPORTED
+const char *spuff_snapshot_to_json(const struct spuff_snapshot *snapshot);
+
+/// Makes a handle from JSON. The caller owns *out.
 ///
-/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
-/// for an empty id.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and for what is no such JSON.
+SPUFF_EXPORTED
+spuff_code spuff_snapshot_from_json(const char *json,
+                                    struct spuff_snapshot **out,
+                                    struct spuff_error **error);
+
+/// Makes a handle, for a provider written in C to return. The caller owns *out, until a provider's
+/// function has returned it.
+///
+/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 or
+/// not what its field has, for a time beyond 262,000 years, and for an empty id.
 SPUFF_EXPORTED
 spuff_code spuff_snapshot_new(const char *id,
                               const char *name,
                               struct spuff_snapshot **out,
                               struct spuff_error **error);
 
-/// Sets when a snapshot was created, in milliseconds since 1970 (UTC).
-///
-/// Errors: also SPUFF_INVALID_CONFIG for a time beyond 262,000 years.
+/// Sets what spuff_snapshot_created_at_ms gives.
 SPUFF_EXPORTED
 spuff_code spuff_snapshot_set_created_at_ms(struct spuff_snapshot *snapshot,
                                             int64_t unix_ms,
                                             struct spuff_error **error);
 
-/// Adds a label to a snapshot's handle.
+/// Adds a label, or replaces its value.
 SPUFF_EXPORTED
 spuff_code spuff_snapshot_add_label(struct spuff_snapshot *snapshot,
                                     const char *key,
                                     const char *value,
                                     struct spuff_error **error);
 
+/// Makes an empty list. Never NULL.
+SPUFF_EXPORTED SPUFF_MUST_USE
+struct spuff_snapshots *spuff_snapshots_new(void);
+
 /// Frees a list and sets *snapshots to NULL. NULL, or a pointer to NULL, is fine: twice is
 /// harmless.
 SPUFF_EXPORTED
 void spuff_snapshots_free(struct spuff_snapshots **snapshots);
 
-/// How many snapshots there are. 0 for NULL.
+/// How many there are. 0 for NULL.
 SPUFF_EXPORTED
 size_t spuff_snapshots_count(const struct spuff_snapshots *snapshots);
 
@@ -1478,8 +1491,8 @@ SPUFF_EXPORTED
 const struct spuff_snapshot *spuff_snapshots_get(const struct spuff_snapshots *snapshots,
                                                  size_t index);
 
-/// Adds a snapshot to a list that a provider written in C was given to fill, and sets *snapshot to
-/// NULL: the list owns it.
+/// Adds one to a list that a provider written in C was given to fill, and sets *snapshot to NULL:
+/// the list owns it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
@@ -1546,13 +1559,14 @@ typedef void (*spuff_time_callback)(void *user_data,
 /// `error` is NULL with SPUFF_OK; else the callback owns it.
 typedef void (*spuff_done_callback)(void *user_data, spuff_code code, struct spuff_error *error);
 
-/// Called with a snapshot, which the callback owns. All else as spuff_done_callback.
+/// Called with a spuff_snapshot, which the callback owns: NULL if there is none. All else as
+/// spuff_done_callback.
 typedef void (*spuff_snapshot_callback)(void *user_data,
                                         spuff_code code,
                                         struct spuff_snapshot *snapshot,
                                         struct spuff_error *error);
 
-/// Called with snapshots, which the callback owns. All else as spuff_done_callback.
+/// Called with spuff_snapshots, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_snapshots_callback)(void *user_data,
                                          spuff_code code,
                                          struct spuff_snapshots *snapshots,

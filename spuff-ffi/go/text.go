@@ -2,10 +2,12 @@
 
 package spuff
 
+// #include <spuff.h>
 // #include <stdlib.h>
 import "C"
 
 import (
+	"net/netip"
 	"strings"
 	"unsafe"
 )
@@ -69,4 +71,23 @@ func invalid(field, message string) *Error {
 		Message: message,
 		Text:    "invalid " + field + ": " + message,
 	}
+}
+
+// takeStrings copies a list of strings that the caller owns, and frees it.
+func takeStrings(list *C.spuff_strings) ([]string, error) {
+	defer C.spuff_strings_free(&list)
+	copied := make([]string, 0, C.spuff_strings_count(list))
+	for at := range C.spuff_strings_count(list) {
+		copied = append(copied, C.GoString(C.spuff_strings_get(list, at)))
+	}
+	return copied, nil
+}
+
+// addressOf is an address of the library's: zero where it has none.
+func addressOf(text *C.char) netip.Addr {
+	if text == nil {
+		return netip.Addr{}
+	}
+	address, _ := netip.ParseAddr(C.GoString(text))
+	return address
 }

@@ -70,21 +70,6 @@ func listedInstances(found []Instance, err error, list *C.spuff_instances) error
 	return nil
 }
 
-// listedSnapshots fills a list of the library's.
-func listedSnapshots(found []Snapshot, err error, list *C.spuff_snapshots) error {
-	if err != nil {
-		return err
-	}
-	for at := range found {
-		one := new(*C.spuff_snapshot)
-		if err := found[at].give(one); err != nil {
-			return err
-		}
-		C.spuff_snapshots_push(list, one, nil)
-	}
-	return nil
-}
-
 // listedStrings fills a list of the library's.
 func listedStrings(found []string, err error, list *C.spuff_strings) error {
 	var t texts
@@ -95,12 +80,12 @@ func listedStrings(found []string, err error, list *C.spuff_strings) error {
 	return err
 }
 
-// handedPrice gives the library a price.
-func handedPrice(made *Price, err error, out **C.spuff_price) error {
-	if err != nil {
+// handedWhole gives the library what an operation has returned without an error.
+func handedWhole[T, P any](made *T, err error, out *P, give func(*T, *P) error) error {
+	if made == nil || err != nil {
 		return err
 	}
-	return made.give(out)
+	return give(made, out)
 }
 
 // handed gives the library what an operation has made, also beside an error: of what that may be,
@@ -120,4 +105,3 @@ func handed[T identified, P any](made *T, err error, out *P, give func(*T, *P) e
 type identified interface{ id() string }
 
 func (i Instance) id() string { return i.ID }
-func (s Snapshot) id() string { return s.ID }

@@ -152,7 +152,7 @@ func spuffgoHourlyPrice(
 ) C.int32_t {
 	work := func(ctx context.Context, p Implementation) error {
 		made, err := p.(Pricer).HourlyPrice(ctx, C.GoString(region), C.GoString(size))
-		return handedPrice(&made, err, out)
+		return handedWhole(&made, err, out, (*Price).give)
 	}
 	return answer(self, cancel, failure, "hourly_price", work)
 }

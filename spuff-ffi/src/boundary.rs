@@ -5,9 +5,12 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use spuff_core::provider::{ErrorKind, ErrorParts, ProviderError};
 use zeroize::Zeroizing;
 
@@ -194,6 +197,21 @@ pub(crate) fn optional_text<'a>(value: *const c_char, name: &str) -> Outcome<Opt
     let bytes = unsafe { CStr::from_ptr(value) };
     let invalid = |_| Failure::argument(name, "must be UTF-8");
     bytes.to_str().map(Some).map_err(invalid)
+}
+
+/// What a text that must be there says.
+#[allow(dead_code, reason = "nouns with an address or an enum use it, when there are any")]
+pub(crate) fn parsed<T>(value: *const c_char, name: &str) -> Outcome<T>
+where
+    T: FromStr<Err: Display>,
+{
+    text(value, name)?.parse().map_err(|error: T::Err| Failure::argument(name, &error.to_string()))
+}
+
+/// A time, from milliseconds since 1970 (UTC).
+pub(crate) fn moment(unix_ms: i64, name: &str) -> Outcome<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(unix_ms)
+        .ok_or_else(|| Failure::argument(name, &format!("{unix_ms} is out of range")))
 }
 
 /// Names and values of labels, side by side.

@@ -13,7 +13,6 @@ use crate::boundary::{UserData, c_text, from_raw, kind_from_code};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::Instance;
-use crate::snapshot::Snapshot;
 use crate::vtable::Table;
 
 /// What a caller's function returned.
@@ -72,14 +71,13 @@ impl Beside<Instance> {
     }
 }
 
-impl Beside<Snapshot> {
-    /// The error of a create, which tells of the snapshot.
-    fn of_create(self) -> ProviderError {
+impl<T> Beside<T> {
+    /// The error of a create, which tells of what was made all the same: `what` it is, and its id.
+    fn noting(self, what: &str, id: impl FnOnce(&T) -> &str) -> ProviderError {
         match self.made {
-            Some(made) => noting(
-                self.error,
-                &format!("snapshot {} was made, and may cost money", made.inner.id),
-            ),
+            Some(made) => {
+                noting(self.error, &format!("{what} {} was made, and may cost money", id(&made)))
+            }
             None => self.error,
         }
     }

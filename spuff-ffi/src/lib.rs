@@ -9,11 +9,12 @@
 //! | calls | `provider`, `submit`, `fleet`, `placement_verbs` | the operations in two forms: one blocks, one calls back |
 //! | operations | `verb` | each operation once, with cancellation, progress, and errors that name the instance |
 //! | C providers | `vtable`, `c_provider` | a table of C functions as an entry of a registry |
-//! | handles | `registry`, `config`, `request`, `instance`, `snapshot`, `strings`, `reap`, `outcomes`, `price`, `placement`, `placed`, `attempts`, `progress`, `cancel`, `error` | one type each |
+//! | handles | `registry`, `config`, `request`, `instance`, `nouns`, `strings`, `reap`, `outcomes`, `price`, `placement`, `placed`, `attempts`, `progress`, `cancel`, `error` | one type each |
 //! | support | `log`, `version`, `simulator`, `conformance` | |
-//! | boundary | `boundary` | argument checks, codes, and caught panics |
+//! | boundary | `boundary`, `json` | argument checks, codes, and caught panics; values as JSON |
 //!
-//! The modules `verbs` are generated from the trait `Provider`, by `cargo run -p spuff-surface`.
+//! The modules `verbs`, and all in `nouns`, are generated from the trait `Provider` and the plain
+//! structs that it names, by `cargo run -p spuff-surface`.
 //!
 //! # Rules
 //! Every exported function runs its body in `guard`, `getter` or `release` of `boundary`; the tests
@@ -39,7 +40,9 @@ pub mod conformance;
 pub mod error;
 pub mod fleet;
 pub mod instance;
+mod json;
 pub mod log;
+pub mod nouns;
 pub mod outcomes;
 pub mod placed;
 pub mod placement;
@@ -52,7 +55,6 @@ pub mod registry;
 pub mod request;
 #[cfg(feature = "simulator")]
 pub mod simulator;
-pub mod snapshot;
 pub mod strings;
 pub mod submit;
 pub mod verb;

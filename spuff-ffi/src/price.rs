@@ -11,7 +11,7 @@ use crate::error::{Code, Error};
 /// spuff_price_free, unless it was got from a log of attempts, which owns it. Any thread may read
 /// it.
 pub struct Price {
-    inner: CorePrice,
+    pub(crate) inner: CorePrice,
     currency: CString,
     text: CString,
 }
@@ -19,12 +19,6 @@ pub struct Price {
 impl From<CorePrice> for Price {
     fn from(inner: CorePrice) -> Self {
         Self { currency: c_text(inner.currency.as_str()), text: c_text(inner.to_string()), inner }
-    }
-}
-
-impl Price {
-    pub(crate) fn into_inner(self) -> CorePrice {
-        self.inner
     }
 }
 

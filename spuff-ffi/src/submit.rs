@@ -15,7 +15,6 @@ use crate::progress::Observer;
 use crate::provider::{Provider, on_failure_of};
 use crate::reap::{Reap, Reaped};
 use crate::request::Request;
-use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 use crate::verb::{self, Verb};
 
@@ -42,24 +41,6 @@ pub type InstancesCallback = Option<
         user_data: *mut c_void,
         code: Code,
         instances: *mut Instances,
-        error: *mut Error,
-    ),
->;
-/// Called with a snapshot, which the callback owns. All else as spuff_done_callback.
-pub type SnapshotCallback = Option<
-    unsafe extern "C" fn(
-        user_data: *mut c_void,
-        code: Code,
-        snapshot: *mut Snapshot,
-        error: *mut Error,
-    ),
->;
-/// Called with snapshots, which the callback owns. All else as spuff_done_callback.
-pub type SnapshotsCallback = Option<
-    unsafe extern "C" fn(
-        user_data: *mut c_void,
-        code: Code,
-        snapshots: *mut Snapshots,
         error: *mut Error,
     ),
 >;

@@ -9,11 +9,11 @@ use fastrand::Rng;
 use spuff::config::{self, Config};
 use spuff::error::{self, Code, Error};
 use spuff::instance::{self, Instance};
+use spuff::nouns::snapshot::{self, Snapshot};
 use spuff::placement::{self, Placement};
 use spuff::price::{self, Price};
 use spuff::reap::{self, Reap};
 use spuff::request::{self, Request};
-use spuff::snapshot::{self, Snapshot};
 use spuff::strings::{self, Strings};
 
 /// What stands in C's memory before its end.

@@ -10,6 +10,9 @@ fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// In [`ORDER`], the nouns that are generated, by their names.
+const NOUNS: &str = "nouns/";
+
 /// The sources in the order of use.
 const ORDER: [&str; 24] = [
     "registry",
@@ -20,7 +23,7 @@ const ORDER: [&str; 24] = [
     "error",
     "cancel",
     "progress",
-    "snapshot",
+    NOUNS,
     "strings",
     "submit",
     "fleet",
@@ -39,7 +42,13 @@ const ORDER: [&str; 24] = [
 ];
 
 fn header() -> String {
-    let config = cbindgen::Config::from_file(folder().join("cbindgen.toml")).unwrap();
+    let mut config = cbindgen::Config::from_file(folder().join("cbindgen.toml")).unwrap();
+    for noun in nouns() {
+        for name in [pascal(&noun), pascal(&format!("{noun}_callback"))] {
+            let shown = format!("spuff_{}", snake(&name));
+            config.export.rename.insert(name, shown);
+        }
+    }
     let names: HashMap<String, String> =
         config.export.rename.iter().map(|(rust, c)| (c.clone(), rust.clone())).collect();
     let bindings = cbindgen::Builder::new()
@@ -95,7 +104,14 @@ fn in_sections(header: &str, names: &HashMap<String, String>) -> String {
          */\n\n{forward}\n{code}\n"
     );
     let mut map = Vec::new();
-    for name in ORDER {
+    let is_noun = |source: &&Source| source.is_noun;
+    let nouns: Vec<&str> =
+        sources.iter().filter(is_noun).map(|source| source.name.as_str()).collect();
+    let in_order = ORDER.iter().flat_map(|name| match *name {
+        NOUNS => nouns.clone(),
+        name => vec![name],
+    });
+    for name in in_order {
         let items = parts.remove(name).unwrap();
         let title = &sources.iter().find(|source| source.name == name).unwrap().title;
         map.push(format!(" * - {title}"));
@@ -200,6 +216,7 @@ fn marked(item: &str, name: &str) -> String {
 /// A source: its name, what its first line says, and its text.
 struct Source {
     name: String,
+    is_noun: bool,
     title: String,
     text: String,
 }
@@ -225,18 +242,44 @@ fn pascal(name: &str) -> String {
     words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
 
+/// `StopReport` as `stop_report`.
+fn snake(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push('_');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
+}
+
+/// The nouns that are generated, as C calls them behind `spuff_`: of those that have lists, also
+/// these.
+fn nouns() -> Vec<String> {
+    let named = |source: Source| -> Vec<String> {
+        let declared = source.text.split("\npub struct ").skip(1);
+        let name =
+            |text: &str| text.split(|letter: char| !letter.is_alphanumeric()).next().map(snake);
+        declared.filter_map(name).collect()
+    };
+    sources().into_iter().filter(|source| source.is_noun).flat_map(named).collect()
+}
+
 fn sources() -> Vec<Source> {
     let source = |(path, _): (PathBuf, Vec<(String, String)>)| {
         let text = with_verbs(&path);
         let title = text
             .lines()
-            .next()
+            .find(|line| line.starts_with("//! "))
             .unwrap()
             .strip_prefix("//! ")
             .unwrap()
             .trim_end_matches('.')
             .to_string();
-        Source { name: path.file_stem().unwrap().to_str().unwrap().to_string(), title, text }
+        let is_noun = path.parent() == Some(&folder().join("src/nouns"));
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        Source { name, is_noun, title, text }
     };
     exports().into_iter().map(source).collect()
 }
@@ -256,7 +299,8 @@ fn with_verbs(path: &Path) -> String {
 
 /// The sources, and the functions that each exports, with their bodies.
 fn exports() -> Vec<(PathBuf, Vec<(String, String)>)> {
-    let entries = fs::read_dir(folder().join("src")).unwrap().map(|entry| entry.unwrap().path());
+    let entries = ["src", "src/nouns"].map(|path| fs::read_dir(folder().join(path)).unwrap());
+    let entries = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
     let mut sources: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
     sources.sort();
     let functions = |path: PathBuf| {

@@ -24,6 +24,7 @@ use spuff::instance::{
     spuff_instance_new, spuff_instances_count, spuff_instances_get, spuff_instances_push,
 };
 use spuff::log::{LogLevel, spuff_log_listen};
+use spuff::nouns::snapshot::{Snapshot, spuff_snapshot_new};
 use spuff::price::{Price, spuff_price_new, spuff_price_text};
 use spuff::provider::{
     Provider, spuff_provider_create_and_wait, spuff_provider_create_instance,
@@ -35,7 +36,6 @@ use spuff::registry::{
     spuff_registry_new,
 };
 use spuff::request::{Request, spuff_request_free, spuff_request_new};
-use spuff::snapshot::{Snapshot, spuff_snapshot_new};
 use spuff::vtable::{ProviderVtable, spuff_registry_register};
 
 const PATIENCE: Duration = Duration::from_secs(20);

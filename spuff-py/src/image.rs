@@ -4,8 +4,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use spuff_core::provider::ImageSpec as Image;
 
+use crate::nouns::Snapshot;
 use crate::show::Shown;
-use crate::snapshot::Snapshot;
 
 /// What an instance boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`, or
 /// `.custom(id)` for the provider's own id or slug. The string forms `"ubuntu:24.04"`,

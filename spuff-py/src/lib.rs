@@ -5,8 +5,11 @@
 //! | classes | `provider`, `placement`, `registry`, `scope`, `watch`, `simulator`, `suite` | what Python sees: operations, registries, simulated clouds |
 //! | calls | `call`, `sync`, `asyncio`, `task` | one future, run for a thread that blocks or for asyncio |
 //! | callbacks | `python_provider`, `guard` | providers written in Python, as the core sees them; calls into Python code |
-//! | values | `instance`, `request`, `image`, `snapshot`, `status`, `timeouts`, `config`, `option`, `progress`, `reap`, `price`, `placed` | the types |
-//! | base | `error`, `outcome`, `fleet`, `logs`, `seconds`, `show` | errors, lists, outcomes of many, the log, durations, `repr` |
+//! | values | `nouns`, `instance`, `request`, `image`, `status`, `timeouts`, `config`, `option`, `progress`, `reap`, `price`, `placed` | the types |
+//! | base | `error`, `outcome`, `fleet`, `json`, `logs`, `seconds`, `show` | errors, lists, outcomes of many, JSON, the log, durations, `repr` |
+//!
+//! The modules `verbs`, and all in `nouns`, are generated from the contract, by
+//! `cargo run -p spuff-surface`.
 //!
 //! The names and their documentation, for Python, are in `python/spuff`.
 
@@ -18,7 +21,9 @@ mod fleet;
 mod guard;
 mod image;
 mod instance;
+mod json;
 mod logs;
+mod nouns;
 mod option;
 mod outcome;
 mod placed;
@@ -35,7 +40,6 @@ mod seconds;
 mod show;
 #[cfg(feature = "simulator")]
 mod simulator;
-mod snapshot;
 mod status;
 mod suite;
 mod sync;
@@ -85,7 +89,6 @@ mod _spuff {
         registry::{OptionDescription, ProviderDescription, ProviderRegistry},
         request::InstanceRequest,
         scope::{AsyncScope, BlockingScope},
-        snapshot::Snapshot,
         status::InstanceStatus,
         suite::{check_provider, checks},
         sync::settled,
@@ -100,6 +103,7 @@ mod _spuff {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         only_one_interpreter(module.py())?;
+        nouns::add(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_KINDS", error::kinds())
     }

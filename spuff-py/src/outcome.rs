@@ -13,7 +13,7 @@ use spuff_core::provider::{Price, ProviderError, ProviderInstance, Snapshot};
 
 use crate::call::Subject;
 use crate::guard;
-use crate::{error, instance, price, reap, snapshot};
+use crate::{error, instance, price, reap};
 
 /// A result of an operation.
 pub(crate) trait Outcome: Send + 'static {
@@ -78,12 +78,6 @@ impl Outcome for ProviderInstance {
 impl Outcome for Price {
     fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
         price::Price(self).into_py_any(py)
-    }
-}
-
-impl Outcome for Snapshot {
-    fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
-        snapshot::Snapshot(self).into_py_any(py)
     }
 }
 

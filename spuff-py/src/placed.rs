@@ -2,26 +2,14 @@
 //!
 //! Pickles hold what the core writes.
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use spuff_core::placement;
 use spuff_core::provider::{Attempt as Tried, ErrorKind};
 
 use crate::instance::Instance;
+use crate::json::{Pickled, read, written};
 use crate::price::Price;
 use crate::show::Shown;
-
-fn written(value: &impl Serialize) -> PyResult<String> {
-    serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
-}
-
-fn read<T: DeserializeOwned>(text: &str) -> PyResult<T> {
-    serde_json::from_str(text).map_err(|error| PyValueError::new_err(error.to_string()))
-}
-
-type Pickled<'py> = (Bound<'py, PyAny>, (String,));
 
 /// The outcome of one candidate of a placement.
 #[pyclass(frozen, eq, name = "Attempt", module = "spuff")]

@@ -23,8 +23,8 @@ use crate::config::ProviderConfig;
 use crate::error;
 use crate::guard::{self, Arguments};
 use crate::instance::Instance;
+use crate::nouns::Snapshot;
 use crate::price::Price;
-use crate::snapshot::Snapshot;
 
 /// Makes providers of one class, or by one function, of Python's.
 pub(crate) struct Factory {
@@ -124,11 +124,17 @@ impl InPython {
         &self,
         cancel: &CancelToken,
     ) -> ProviderResult<Vec<(Taken, HashMap<String, String>)>> {
-        match self.call(Operation::ListLabelledSnapshots, cancel, (), each(with_labels)) {
+        match self.call(
+            Operation::ListLabelledSnapshots,
+            cancel,
+            (),
+            each(with_labels(Snapshot::returned)),
+        ) {
             Err(ProviderError::NotSupported { feature })
                 if feature == Operation::ListLabelledSnapshots.as_str() =>
             {
-                let listed = self.call(Operation::ListSnapshots, cancel, (), each(a_snapshot))?;
+                let listed =
+                    self.call(Operation::ListSnapshots, cancel, (), each(Snapshot::returned))?;
                 Ok(listed.into_iter().map(managed).collect())
             }
             listed => listed,
@@ -189,16 +195,6 @@ fn an_instance(answer: &Bound<'_, PyAny>) -> PyResult<ProviderInstance> {
     }
 }
 
-fn a_snapshot(answer: &Bound<'_, PyAny>) -> PyResult<Taken> {
-    match answer.cast::<Snapshot>() {
-        Ok(snapshot) => Ok(snapshot.get().0.clone()),
-        Err(_) => Err(PyTypeError::new_err(format!(
-            "the method must return a spuff.Snapshot, not {}",
-            answer.repr()?
-        ))),
-    }
-}
-
 fn a_price(answer: &Bound<'_, PyAny>) -> PyResult<Cost> {
     match answer.cast::<Price>() {
         Ok(price) => Ok(price.get().0.clone()),
@@ -225,8 +221,10 @@ fn each<T>(
     move |answer| guard::list(answer)?.iter().map(|item| read(&item)).collect()
 }
 
-fn with_labels(pair: &Bound<'_, PyAny>) -> PyResult<(Taken, HashMap<String, String>)> {
-    Ok((a_snapshot(&pair.get_item(0)?)?, pair.get_item(1)?.extract()?))
+fn with_labels<T>(
+    read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>,
+) -> impl Fn(&Bound<'_, PyAny>) -> PyResult<(T, HashMap<String, String>)> {
+    move |pair| Ok((read(&pair.get_item(0)?)?, pair.get_item(1)?.extract()?))
 }
 
 fn managed(snapshot: Taken) -> (Taken, HashMap<String, String>) {

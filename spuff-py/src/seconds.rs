@@ -1,5 +1,7 @@
-//! Durations as Python has them, seconds as a number or a `timedelta`, and points in time.
+//! Durations as Python has them, seconds as a number or a `timedelta`, points in time, and words.
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -29,6 +31,22 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
         duration
             .map(Self)
             .map_err(|_| PyValueError::new_err(format!("{seconds} s: must be at least 0")))
+    }
+}
+
+/// A word that Python gives for a value.
+#[allow(dead_code, reason = "nouns with an enum use it, when there are any")]
+pub(crate) struct Parsed<T>(pub(crate) T);
+
+impl<T> FromPyObject<'_, '_> for Parsed<T>
+where
+    T: FromStr<Err: Display>,
+{
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let word: String = given.extract()?;
+        word.parse().map(Self).map_err(|wrong: T::Err| PyValueError::new_err(wrong.to_string()))
     }
 }
 

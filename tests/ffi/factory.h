@@ -257,21 +257,6 @@ static spuff_resources *make_resources(void) {
     return made;
 }
 
-static spuff_snapshot *make_snapshot(void) {
-    spuff_snapshot *made = NULL;
-    spuff_error *error = NULL;
-    worked(spuff_snapshot_new("7", "full", &made, &error), &error, "snapshot");
-    worked(spuff_snapshot_add_label(made, "key", "value", &error), &error, "label");
-    return made;
-}
-
-static spuff_snapshots *make_snapshots(void) {
-    spuff_snapshots *made = NULL;
-    spuff_error *error = NULL;
-    worked(spuff_provider_list_snapshots(world.provider, NULL, &made, &error), &error, "snapshots");
-    return made;
-}
-
 static spuff_strings *make_strings(void) {
     spuff_strings *made = NULL;
     spuff_error *error = NULL;
@@ -394,17 +379,11 @@ static void drop_snapshot(const spuff_snapshot *made) {
     }
 }
 
-static void on_snapshot(void *user_data, spuff_code code, spuff_snapshot *made,
-                        spuff_error *error) {
-    drop_snapshot(made);
-    spuff_snapshot_free(&made);
-    on_done(user_data, code, error);
-}
-
 #define ON_RESULT(type)                                                                            \
     static void on_##type(void *user_data, spuff_code code, spuff_##type *made,                    \
                           spuff_error *error) {                                                    \
         CHECK(code == SPUFF_OK || made == NULL, "an error comes alone");                           \
+        if (same(#type, "snapshot")) drop_snapshot((const void *)made);                            \
         spuff_##type##_free(&made);                                                                \
         on_done(user_data, code, error);                                                           \
     }
@@ -413,9 +392,10 @@ ON_RESULT(instances)
 ON_RESULT(outcomes)
 ON_RESULT(placed)
 ON_RESULT(price)
-ON_RESULT(snapshots)
 ON_RESULT(strings)
 ON_RESULT(reaped)
+
+#include "zz_nouns.h"
 
 static void on_time(void *user_data, spuff_code code, int64_t unix_ms, spuff_error *error) {
     CHECK((code == SPUFF_OK) == (unix_ms >= 0), "a time, or an error");
@@ -485,7 +465,8 @@ static void tear_down(void) {
         is_ok(spuff_provider_destroy_instance(world.provider, id, NULL, &error), &error, id);
     }
     spuff_instances_free(&machines);
-    spuff_snapshots *snapshots = make_snapshots();
+    spuff_snapshots *snapshots = NULL;
+    worked(spuff_provider_list_snapshots(world.provider, NULL, &snapshots, &error), &error, "list");
     for (size_t at = 0; at < spuff_snapshots_count(snapshots); at++) {
         const char *id = spuff_snapshot_id(spuff_snapshots_get(snapshots, at));
         is_ok(spuff_provider_delete_snapshot(world.provider, id, NULL, &error), &error, id);

@@ -22,7 +22,7 @@ OPTIONAL = {
     ("spuff_place_instance*", "cancel"): "as a verb",
     ("spuff_conformance_check", "cancel"): "as a verb",
     ("*", "observer"): "nobody has to watch",
-    ("spuff_provider_create_instances*", "options"): "all defaults",
+    ("spuff_provider_*", "options"): "all defaults",
     ("spuff_place_instances*", "options"): "all defaults",
     ("spuff_placement_add", "price"): "the provider's own",
     ("spuff_placement_add", "image"): "that of the request",
@@ -117,9 +117,11 @@ NOTHING = {
     "spuff_instance_expires_at_ms": -1,
     "spuff_reaped_expires_at_ms": -1,
     "spuff_request_ttl_seconds": -1,
-    "spuff_snapshot_created_at_ms": -1,
 }
-NUMBERS = {"size_t": 64, "uint64_t": 64, "int64_t": -64, "int32_t": -32, "bool": 1}
+NUMBERS = {
+    "size_t": 64, "uint64_t": 64, "int64_t": -64, "int32_t": -32, "uint32_t": 32, "uint16_t": 16,
+    "double": 64, "bool": 1,
+}  # fmt: skip
 VIEWS = {
     "spuff_observer": "{.progress = on_progress, .user_data = &delivered}",
     "spuff_fleet_options": "{.wait_ready = true}",
@@ -130,15 +132,21 @@ VIEWS = {
 CALLBACKS = {
     f"spuff_{told}_callback": f"on_{told}"
     for told in [
-        "done", "log", "cancel", "instance", "instances", "outcomes", "placed", "price", "snapshot",
-        "snapshots", "strings", "reaped", "time",
+        "done", "log", "cancel", "instance", "instances", "outcomes", "placed", "price", "strings",
+        "reaped", "time",
     ]
 }  # fmt: skip
 
 
-RETURNED_NUMBERS = {*NUMBERS, "uint16_t", "spuff_attempt_outcome", "spuff_code", "spuff_status"}
+RETURNED_NUMBERS = {*NUMBERS, "spuff_attempt_outcome", "spuff_code", "spuff_status"}
 FACTORY = Path(__file__).with_name("factory.h").read_text()
-MAKERS = set(re.findall(r"\bmake_(\w+)\(void\) \{", FACTORY))
+NOUNS = Path(__file__).with_name("zz_nouns.h").read_text()
+# The nouns that are generated: a callback takes each that a call returns, and no time of theirs is
+# told as -1.
+RESULTS = re.findall(r"^ON_RESULT\((\w+)\)", NOUNS, re.M)
+CALLBACKS |= {f"spuff_{told}_callback": f"on_{told}" for told in RESULTS}
+GENERATED = tuple(f"spuff_{noun}_" for noun in re.findall(r"\bmake_(\w+)\(void\) \{", NOUNS))
+MAKERS = set(re.findall(r"\bmake_(\w+)\(void\) \{", FACTORY + NOUNS))
 
 
 class Unknown(Exception):
@@ -220,6 +228,9 @@ class Function:
 
     def add(self, at, kind, argument):
         right = lookup(RIGHT, self.name, argument)
+        if self.name.endswith("_from_json") and argument == "json":
+            noun = self.name.removeprefix("spuff_").removesuffix("_from_json")
+            right = f"json_of_{noun}()"
         self.kind, self.at, self.argument = kind, at, argument
         handle = re.fullmatch(r"(?:const )?struct spuff_(\w+) (\*\*?)", kind)
         if kind in NUMBERS:
@@ -358,7 +369,8 @@ class Function:
     def body(self):
         """The C that makes the call and judges what comes of it."""
         call = f"{self.name}({', '.join(self.passed)})"
-        nothing = NOTHING.get(self.name, 0)
+        is_time = self.name.startswith(GENERATED) and self.name.endswith("_ms")
+        nothing = NOTHING.get(self.name, -1 if is_time else 0)
         lines = [*self.before]
         if self.name.endswith("_submit"):
             lines.append("long before = delivered;")

@@ -486,6 +486,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A snapshot of unknown age.
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { id: id.into(), name: name.into(), created_at: None }
+    }
+
     /// The age at that time, or `None` if it is unknown, as in [`ProviderInstance::age`].
     pub fn age(&self, now: DateTime<Utc>) -> Option<Duration> {
         age(self.created_at?, now)

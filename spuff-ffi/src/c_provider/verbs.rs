@@ -9,12 +9,12 @@ use spuff_core::provider::{
     InstanceRequest, Price as CorePrice, ProviderInstance, ProviderResult, Snapshot as CoreSnapshot,
 };
 
-use super::{Beside, Foreign, argument, there};
+use super::{Foreign, argument, there};
 use crate::boundary::c_pairs;
 use crate::instance::{Instance, Instances};
+use crate::nouns::snapshot::{Snapshot, Snapshots};
 use crate::price::Price;
 use crate::request::Request;
-use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 
 // SAFETY of all calls below: they are the caller's functions, called as the header says, with what
@@ -35,8 +35,10 @@ impl SyncProvider for Foreign {
         let call = |state, cancel, out, error| unsafe {
             function(state, &raw const request, cancel, out, error)
         };
-        let made = self.must_make::<Instance>("create_instance", cancel, call);
-        made.map(|made| made.inner).map_err(Beside::<Instance>::of_create)
+        Ok(self
+            .must_make::<Instance>("create_instance", cancel, call)
+            .map_err(|beside| beside.of_create())?
+            .inner)
     }
 
     fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
@@ -91,8 +93,10 @@ impl SyncProvider for Foreign {
         let call = |state, cancel, out, error| unsafe {
             function(state, instance_id.as_ptr(), name.as_ptr(), cancel, out, error)
         };
-        let made = self.must_make::<Snapshot>("create_snapshot", cancel, call);
-        made.map(|made| made.inner).map_err(Beside::<Snapshot>::of_create)
+        let noted = self
+            .must_make::<Snapshot>("create_snapshot", cancel, call)
+            .map_err(|beside| beside.noting("snapshot", |made| &made.inner.id));
+        Ok(noted?.inner)
     }
 
     fn list_labelled_snapshots(
@@ -187,7 +191,7 @@ impl SyncProvider for Foreign {
         let call = |state, cancel, out, error| unsafe {
             function(state, region.as_ptr(), size.as_ptr(), cancel, out, error)
         };
-        Ok(self.must_make::<Price>("hourly_price", cancel, call)?.into_inner())
+        Ok(self.must_make::<Price>("hourly_price", cancel, call)?.inner)
     }
 
     fn supports_snapshots(&self) -> bool {

@@ -10,10 +10,10 @@ use crate::boundary::{Out, guard, handle, owned_pairs, text};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
+use crate::nouns::snapshot::{Snapshot, Snapshots};
 use crate::price::Price;
 use crate::progress::Observer;
 use crate::request::Request;
-use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 use crate::verb;
 

@@ -6,17 +6,39 @@ use std::ffi::{c_char, c_void};
 use std::ptr::null;
 
 use super::{
-    Callback, DoneCallback, InstanceCallback, InstancesCallback, PriceCallback, SnapshotCallback,
-    SnapshotsCallback, StringsCallback, submit, submit_done,
+    Callback, DoneCallback, InstanceCallback, InstancesCallback, PriceCallback, StringsCallback,
+    submit, submit_done,
 };
 use crate::boundary::{guard, handle, owned_pairs, text};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
+use crate::nouns::snapshot::{Snapshot, Snapshots};
 use crate::progress::Observer;
 use crate::provider::Provider;
 use crate::request::Request;
 use crate::strings::Strings;
 use crate::verb;
+
+/// Called with a spuff_snapshot, which the callback owns: NULL if there is none. All else as
+/// spuff_done_callback.
+pub type SnapshotCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        snapshot: *mut Snapshot,
+        error: *mut Error,
+    ),
+>;
+
+/// Called with spuff_snapshots, which the callback owns. All else as spuff_done_callback.
+pub type SnapshotsCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        snapshots: *mut Snapshots,
+        error: *mut Error,
+    ),
+>;
 
 /// As spuff_provider_create_instance; `callback` gets the outcome.
 #[unsafe(no_mangle)]

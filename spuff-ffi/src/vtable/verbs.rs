@@ -9,9 +9,9 @@ use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::Error;
 use crate::instance::{Instance, Instances};
+use crate::nouns::snapshot::{Snapshot, Snapshots};
 use crate::price::Price;
 use crate::request::Request;
-use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 
 /// A provider written in C: one function for each operation.

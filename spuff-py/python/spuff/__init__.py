@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from . import aio as aio
 from . import errors as errors
+from ._nouns import Snapshot
 from ._spuff import (
     Address,
     AsyncProvider,
@@ -37,7 +38,6 @@ from ._spuff import (
     ProviderRegistry,
     ProviderTimeouts,
     Reaped,
-    Snapshot,
     __version__,
     is_cancelled,
     place_instance,
@@ -108,7 +108,6 @@ __all__ = [
     "QuotaExceededError",
     "RateLimitError",
     "Reaped",
-    "Snapshot",
     "SpuffError",
     "UnavailableError",
     "UnknownOutcomeError",
@@ -123,6 +122,8 @@ __all__ = [
     "provider",
     "settled",
 ]
+# The nouns of the contract: `cargo run -p spuff-surface` writes these, and their import.
+__all__ += ["Snapshot"]
 
 
 def connect(

@@ -4,7 +4,8 @@ from typing import Literal, final
 
 from typing_extensions import Unpack
 
-from ._values import ImageSpec, Instance, InstanceRequest, Snapshot, _Fields, _Seconds
+from ._nouns import Snapshot
+from ._values import ImageSpec, Instance, InstanceRequest, _Fields, _Seconds
 from ._verbs import AsyncProvider, Provider, _OnFailure, _OnProgress, _Verb
 from .errors import SpuffError
 

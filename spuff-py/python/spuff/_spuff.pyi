@@ -5,6 +5,7 @@ from typing import Any, final
 
 from typing_extensions import Self, disjoint_base
 
+from ._nouns import *  # noqa: F403
 from ._placement import Attempt as Attempt
 from ._placement import Candidate as Candidate
 from ._placement import Placed as Placed
@@ -22,7 +23,6 @@ from ._values import Progress as Progress
 from ._values import ProviderConfig as ProviderConfig
 from ._values import ProviderTimeouts as ProviderTimeouts
 from ._values import Reaped as Reaped
-from ._values import Snapshot as Snapshot
 from ._values import _Option, _Seconds
 from ._verbs import AsyncProvider as AsyncProvider
 from ._verbs import AsyncScope as AsyncScope

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ._spuff import Instance, Snapshot
+from ._nouns import Snapshot
+from ._spuff import Instance
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

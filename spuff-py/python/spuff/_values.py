@@ -10,7 +10,6 @@ from ._spuff import (
     ProviderConfig,
     ProviderTimeouts,
     Reaped,
-    Snapshot,
 )
 
 __all__ = [
@@ -23,5 +22,4 @@ __all__ = [
     "ProviderConfig",
     "ProviderTimeouts",
     "Reaped",
-    "Snapshot",
 ]

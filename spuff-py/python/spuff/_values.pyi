@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, final
 
 from typing_extensions import Unpack
 
+from ._nouns import Snapshot
 from .errors import SpuffError
 
 __all__ = [
@@ -18,7 +19,6 @@ __all__ = [
     "ProviderConfig",
     "ProviderTimeouts",
     "Reaped",
-    "Snapshot",
 ]
 
 _Seconds: TypeAlias = float | timedelta
@@ -198,27 +198,6 @@ class Instance:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __getnewargs_ex__(self) -> tuple[tuple[str, str, str, datetime], dict[str, Any]]: ...
-
-@final
-class Snapshot:
-    """A snapshot of an instance. It can be given as the `image` of a request."""
-
-    def __new__(cls, id: str, name: str = ..., created_at: datetime | None = None) -> Snapshot: ...
-    @property
-    def id(self) -> str:
-        """The provider's id."""
-
-    @property
-    def name(self) -> str:
-        """The name given at creation."""
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When it was created, where the cloud says so."""
-
-    def __eq__(self, other: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
-    def __getnewargs__(self) -> tuple[str, str, datetime | None]: ...
 
 @final
 class InstanceRequest:

@@ -7,9 +7,10 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, final, overload
 from typing_extensions import Unpack, disjoint_base
 
 from . import _asyncio
+from ._nouns import Snapshot
 from ._placement import Price
 from ._tables import Instances, Outcomes, Snapshots
-from ._values import Instance, InstanceRequest, Progress, Reaped, Snapshot, _Fields, _Seconds
+from ._values import Instance, InstanceRequest, Progress, Reaped, _Fields, _Seconds
 from .errors import SpuffError
 
 __all__ = ["AsyncProvider", "AsyncScope", "Provider", "Scope", "Verbs", "Watch"]

@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeAlias
 
+from ._nouns import Snapshot
 from ._placement import Price
-from ._spuff import Instance, InstanceRequest, ProviderConfig, Snapshot
+from ._spuff import Instance, InstanceRequest, ProviderConfig
 
 __all__ = [
     "AsyncioProvider",

@@ -9,10 +9,8 @@ use spuff_core::provider::{
     InstanceRequest, Operation, Price, ProviderInstance, ProviderResult, Snapshot,
 };
 
-use super::{
-    InPython, a_price, a_snapshot, a_text, an_instance, each, none_without, nothing, perhaps,
-};
-use crate::request;
+use super::{InPython, a_price, a_text, an_instance, each, none_without, nothing, perhaps};
+use crate::{nouns, request};
 
 impl SyncProvider for InPython {
     fn name(&self) -> &str {
@@ -58,7 +56,7 @@ impl SyncProvider for InPython {
         name: &str,
         cancel: &CancelToken,
     ) -> ProviderResult<Snapshot> {
-        self.call(Operation::CreateSnapshot, cancel, (instance_id, name), a_snapshot)
+        self.call(Operation::CreateSnapshot, cancel, (instance_id, name), nouns::Snapshot::returned)
     }
 
     fn list_labelled_snapshots(
@@ -81,7 +79,7 @@ impl SyncProvider for InPython {
         key: &str,
         cancel: &CancelToken,
     ) -> ProviderResult<Option<Snapshot>> {
-        self.call(Operation::ResolveSnapshot, cancel, (key,), perhaps(a_snapshot))
+        self.call(Operation::ResolveSnapshot, cancel, (key,), perhaps(nouns::Snapshot::returned))
     }
 
     fn set_labels(

@@ -1,38 +1,37 @@
 //! C: each operation as a function that blocks and as one that calls back, the table of a provider
 //! written in C, and the provider that is made from one.
 
-use crate::check;
+mod foreign;
+pub(crate) mod nouns;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
 use crate::doc::{Words, sections, summary, wrapped};
-use crate::model::{
-    EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, Returned, SNAPSHOTS, Verb,
-};
+use crate::model::{Given, Parameter, Returned, Thing, Verb, core_names, plural, snake};
+use crate::nouns::Noun;
 use crate::{FIRST_LINE, File};
+
+pub(crate) use table::in_order;
 
 pub(crate) const TABLE: &str = "spuff-ffi/src/vtable/verbs.rs";
 
-/// What a provider written in C does not have to do, and what holds then.
-const WITHOUT: [(&str, &str); 3] = [
-    ("wait_ready", "spuff polls `get_instance`"),
-    ("create_snapshot", "there are no snapshots"),
-    ("get_ssh_keys", "there are none"),
-];
-
-/// What the documentation of a function of the table says besides.
-const TABLE_NOTES: [(&str, &str); 3] = [
-    ("create_instance", "spuff_instance_set_adopted sets it."),
-    ("set_labels", "There are `count` keys, and a value for each."),
-    ("hourly_price", "spuff_price_new makes the price."),
-];
-
 /// `committed` has the fields of the table as it is now.
-pub(crate) fn files(verbs: &[Verb], committed: &str) -> Result<Vec<File>, String> {
-    Ok(vec![
+pub(crate) fn files(
+    verbs: &[Verb],
+    found: &[Rc<Noun>],
+    committed: &str,
+) -> Result<Vec<File>, String> {
+    let mut files = vec![
         File::rust("spuff-ffi/src/verb/verbs.rs", constructors(verbs)),
         File::rust("spuff-ffi/src/provider/verbs.rs", blocking(verbs)?),
-        File::rust("spuff-ffi/src/submit/verbs.rs", submitted(verbs)),
-        File::rust(TABLE, table(verbs, committed)?),
-        File::rust("spuff-ffi/src/c_provider/verbs.rs", foreign(verbs)),
-    ])
+        File::rust("spuff-ffi/src/submit/verbs.rs", submitted(verbs, found)),
+        File::rust(TABLE, table::file(verbs, committed)?),
+        File::rust("spuff-ffi/src/c_provider/verbs.rs", foreign::file(verbs)),
+    ];
+    files.extend(nouns::files(found)?);
+    Ok(files)
 }
 
 /// The names of the functions: for callers, or in the table.
@@ -60,6 +59,10 @@ impl Words for For {
             ("InstanceRequest", field, _) => Some(format!("spuff_request_set_{field}")),
             ("crate", "create_and_wait", _) => Some("spuff_provider_create_and_wait".to_string()),
             ("crate", "settled", _) => Some("spuff_settled".to_string()),
+            ("ImageSpec", "Snapshot", _) => {
+                Some("spuff_request_set_image, behind `snapshot:`,".to_string())
+            }
+            (noun, field, Self::Callers) => Some(format!("spuff_{}_{field}", snake(noun))),
             _ => None,
         }
     }
@@ -85,31 +88,63 @@ fn screaming(kind: &str) -> String {
     name
 }
 
-/// The type of a handle, and the name of its callback.
-fn handle(returned: Returned) -> (&'static str, &'static str) {
-    match returned {
-        Returned::Nothing => ("()", "DoneCallback"),
-        Returned::Instance | Returned::MaybeInstance => ("Instance", "InstanceCallback"),
-        Returned::Instances => ("Instances", "InstancesCallback"),
-        Returned::Snapshot | Returned::MaybeSnapshot => ("Snapshot", "SnapshotCallback"),
-        Returned::Snapshots | Returned::LabelledSnapshots => ("Snapshots", "SnapshotsCallback"),
-        Returned::Texts => ("Strings", "StringsCallback"),
-        Returned::Price => ("Price", "PriceCallback"),
+/// The type of a handle.
+fn handle(returned: &Returned) -> String {
+    match returned.thing() {
+        None => "()".to_string(),
+        Some(Thing::Text) => "Strings".to_string(),
+        Some(thing) if returned.is_list() => plural(thing.short()),
+        Some(thing) => thing.short().to_string(),
     }
 }
 
+/// The type of the function that gets a result.
+fn callback(returned: &Returned) -> String {
+    match returned {
+        Returned::Nothing => "DoneCallback".to_string(),
+        returned => format!("{}Callback", handle(returned)),
+    }
+}
+
+/// The imports of the handles that operations take and return, by their modules.
+fn handles<'a>(verbs: impl Iterator<Item = &'a Verb>, results_too: bool) -> String {
+    let mut modules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |module: &str, name: &str| {
+        modules.entry(module.to_string()).or_default().insert(name.to_string());
+    };
+    for verb in verbs {
+        for parameter in &verb.parameters {
+            match &parameter.given {
+                Given::Request => add("request", "Request"),
+                Given::Noun(noun) => add(&nouns::module(&noun.name), &noun.name),
+                Given::Text | Given::Labels => {}
+            }
+        }
+        let name = handle(&verb.returned);
+        match verb.returned.thing() {
+            // A list of texts is made by its own function, also where no signature names it.
+            Some(Thing::Text) => add("strings", &name),
+            _ if !results_too => {}
+            Some(Thing::Instance) => add("instance", &name),
+            Some(thing) => add(&nouns::module(thing.short()), &name),
+            None => {}
+        }
+    }
+    let line = |(module, names): (&String, &BTreeSet<String>)| {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        format!("use crate::{module}::{{{}}};\n", names.join(", "))
+    };
+    modules.iter().map(line).collect()
+}
+
 /// A result as a handle, or as perhaps one.
-fn as_handle(returned: Returned, value: &str) -> String {
+fn as_handle(returned: &Returned, value: &str) -> String {
     match returned {
         Returned::Nothing => value.to_string(),
-        Returned::Instance | Returned::Instances | Returned::Snapshot | Returned::Price => {
-            format!("{value}.into()")
-        }
-        Returned::MaybeInstance | Returned::MaybeSnapshot => format!("{value}.map(Into::into)"),
-        Returned::Snapshots | Returned::LabelledSnapshots => {
-            format!("{value}.into_iter().collect()")
-        }
-        Returned::Texts => format!("Strings::new({value})"),
+        Returned::List(Thing::Text) => format!("Strings::new({value})"),
+        Returned::One(_) | Returned::List(Thing::Instance) => format!("{value}.into()"),
+        Returned::Maybe(_) => format!("{value}.map(Into::into)"),
+        Returned::List(_) | Returned::Labelled(_) => format!("{value}.into_iter().collect()"),
     }
 }
 
@@ -118,6 +153,7 @@ fn declared(verb: &Verb) -> String {
     let one = |Parameter { name, given }: &Parameter| match given {
         Given::Text => format!("{name}: *const c_char, "),
         Given::Request => format!("{name}: *const Request, "),
+        Given::Noun(noun) => format!("{name}: *const {}, ", noun.name),
         Given::Labels => {
             let array = "*const *const c_char";
             format!("keys: {array}, values: {array}, count: usize, ")
@@ -130,7 +166,10 @@ fn declared(verb: &Verb) -> String {
 fn read(verb: &Verb) -> String {
     let one = |Parameter { name, given }: &Parameter| match given {
         Given::Text => format!("text({name}, \"{name}\")?"),
-        Given::Request => format!("handle({name}, \"{name}\")?.inner.clone()"),
+        Given::Noun(noun) if noun.is_option() => {
+            format!("optional({name}).map(|given| given.inner.clone()).unwrap_or_default()")
+        }
+        Given::Request | Given::Noun(_) => format!("handle({name}, \"{name}\")?.inner.clone()"),
         Given::Labels => "owned_pairs(keys, values, count)?".to_string(),
     };
     verb.parameters.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -144,11 +183,12 @@ fn constructors(verbs: &[Verb]) -> String {
 
 use std::collections::HashMap;
 
-use spuff_core::provider::{{InstanceRequest, Price, ProviderInstance, Snapshot}};
+use spuff_core::provider::{{{}}};
 
 use super::Verb;
 
-"
+",
+        core_names(verbs.iter()).into_iter().collect::<Vec<_>>().join(", ")
     );
     for verb in verbs {
         let Verb { name, returned, .. } = verb;
@@ -195,6 +235,13 @@ fn notes(verb: &Verb) -> String {
     if verb.parameters.iter().any(|parameter| parameter.given == Given::Labels) {
         notes.push("`keys` and `values` are `count` each.");
     }
+    if verb
+        .parameters
+        .iter()
+        .any(|parameter| matches!(&parameter.given, Given::Noun(noun) if noun.is_option()))
+    {
+        notes.push("`options` may be NULL: all by default.");
+    }
     if verb.waits() {
         notes.push("`observer` gets the progress; it may be NULL.");
     }
@@ -213,6 +260,7 @@ fn doc(verb: &Verb) -> Result<String, String> {
 }
 
 fn blocking(verbs: &[Verb]) -> Result<String, String> {
+    let optional = optional(verbs);
     let mut text = format!(
         "{FIRST_LINE}
 
@@ -222,21 +270,17 @@ use std::ffi::c_char;
 use std::ptr::null;
 
 use super::Provider;
-use crate::boundary::{{Out, guard, handle, owned_pairs, text}};
+use crate::boundary::{{Out, guard, handle, {optional}owned_pairs, text}};
 use crate::cancel::Cancel;
 use crate::error::{{Code, Error}};
-use crate::instance::{{Instance, Instances}};
-use crate::price::Price;
 use crate::progress::Observer;
-use crate::request::Request;
-use crate::snapshot::{{Snapshot, Snapshots}};
-use crate::strings::Strings;
 use crate::verb;
-"
+{}",
+        handles(verbs.iter(), true)
     );
     for verb in verbs {
         let Verb { name, returned, .. } = verb;
-        let (handle, _) = handle(*returned);
+        let handle = handle(returned);
         let (observer, observed) =
             if verb.waits() { ("observer: *const Observer, ", "observer") } else { ("", "null()") };
         let (out, body) = if *returned == Returned::Nothing {
@@ -251,7 +295,7 @@ let verb = verb::{name}({});
 out.{put}({});
 Ok(())",
                 read(verb),
-                as_handle(*returned, &made)
+                as_handle(returned, &made)
             );
             (format!("out: *mut *mut {handle}, "), body)
         };
@@ -273,7 +317,72 @@ pub unsafe extern \"C\" fn spuff_provider_{name}(
     Ok(text)
 }
 
-fn submitted(verbs: &[Verb]) -> String {
+/// What options need, where an operation takes any.
+fn optional(verbs: &[Verb]) -> &'static str {
+    let mut all = verbs.iter().flat_map(|verb| &verb.parameters);
+    let is_option = |one: &Parameter| matches!(&one.given, Given::Noun(noun) if noun.is_option());
+    if all.any(is_option) { "optional, " } else { "" }
+}
+
+/// The functions that get the results of operations.
+fn callbacks(found: &[Rc<Noun>]) -> String {
+    let mut text = String::new();
+    let mut add = |name: &str, argument: &str, doc: &str| {
+        text += &format!(
+            "
+{}pub type {name}Callback = Option<
+    unsafe extern \"C\" fn(
+        user_data: *mut c_void, code: Code, {argument}: *mut {name}, error: *mut Error,
+    ),
+>;
+",
+            wrapped(&[format!("{doc} All else as spuff_done_callback.")], "/// ", 100)
+        );
+    };
+    for noun in found {
+        let one = snake(&noun.name);
+        if noun.is_returned {
+            let doc = format!(
+                "Called with a spuff_{one}, which the callback owns: NULL if there is none."
+            );
+            add(&noun.name, &one, &doc);
+        }
+        if noun.is_listed {
+            let list = plural(&noun.name);
+            let many = snake(&list);
+            add(&list, &many, &format!("Called with spuff_{many}, which the callback owns."));
+        }
+    }
+    text
+}
+
+fn submitted(verbs: &[Verb], found: &[Rc<Noun>]) -> String {
+    let is_noun =
+        |name: &str| found.iter().any(|noun| noun.name == name || plural(&noun.name) == name);
+    let by_hand: BTreeSet<String> = verbs
+        .iter()
+        .filter(|verb| !is_noun(&handle(&verb.returned)))
+        .map(|verb| callback(&verb.returned))
+        .collect();
+    let by_hand: Vec<_> = by_hand.into_iter().collect();
+    let mut modules = String::new();
+    for noun in found {
+        let mut names = Vec::new();
+        let is_given = verbs
+            .iter()
+            .flat_map(|verb| &verb.parameters)
+            .any(|one| matches!(&one.given, Given::Noun(given) if given.name == noun.name));
+        if noun.is_returned || is_given {
+            names.push(noun.name.clone());
+        }
+        if noun.is_listed {
+            names.push(plural(&noun.name));
+        }
+        if !names.is_empty() {
+            modules +=
+                &format!("use crate::{}::{{{}}};\n", nouns::module(&noun.name), names.join(", "));
+        }
+    }
     let mut text = format!(
         "{FIRST_LINE}
 
@@ -282,29 +391,29 @@ fn submitted(verbs: &[Verb]) -> String {
 use std::ffi::{{c_char, c_void}};
 use std::ptr::null;
 
-use super::{{
-    Callback, DoneCallback, InstanceCallback, InstancesCallback, PriceCallback, SnapshotCallback,
-    SnapshotsCallback, StringsCallback, submit, submit_done,
-}};
-use crate::boundary::{{guard, handle, owned_pairs, text}};
+use super::{{Callback, {}, submit, submit_done}};
+use crate::boundary::{{guard, handle, {}owned_pairs, text}};
 use crate::cancel::Cancel;
 use crate::error::{{Code, Error}};
-use crate::progress::Observer;
+{modules}use crate::progress::Observer;
 use crate::provider::Provider;
 use crate::request::Request;
 use crate::strings::Strings;
 use crate::verb;
-"
+{}",
+        by_hand.join(", "),
+        optional(verbs),
+        callbacks(found)
     );
     for verb in verbs {
         let Verb { name, returned, .. } = verb;
-        let (_, callback) = handle(*returned);
+        let callback = callback(returned);
         let (observer, observed) =
             if verb.waits() { ("observer: *const Observer, ", "observer") } else { ("", "null()") };
         let end = if *returned == Returned::Nothing {
             format!("submit_done(verb, (provider, cancel, {observed}), callback, user_data)")
         } else {
-            let made = as_handle(*returned, "made");
+            let made = as_handle(returned, "made");
             let made = if returned.is_optional() { made } else { format!("Some({made})") };
             format!(
                 "let callback = Callback::new(callback, user_data)?;
@@ -332,230 +441,4 @@ pub unsafe extern \"C\" fn spuff_provider_{name}_submit(
         );
     }
     text
-}
-
-/// The operations that a provider in C may have, by the names of their functions: snapshots are
-/// listed by one, with their labels.
-fn of_table(verbs: &[Verb]) -> impl Iterator<Item = (&str, &Verb)> {
-    let listed = verbs.iter().filter(|verb| verb.name != SNAPSHOTS);
-    listed.map(|verb| match verb.name.as_str() {
-        LABELLED_SNAPSHOTS => (SNAPSHOTS, verb),
-        name => (name, verb),
-    })
-}
-
-/// The operations of the table: those of the committed one keep their places, new ones come last.
-pub(crate) fn in_order<'a>(
-    verbs: &'a [Verb],
-    committed: &str,
-) -> Result<Vec<(&'a str, &'a Verb)>, String> {
-    let before = check::functions(committed);
-    let all: Vec<_> = of_table(verbs).collect();
-    let mut ordered = Vec::new();
-    for field in &before {
-        let found = all.iter().find(|(name, _)| name == field).ok_or_else(|| {
-            format!(
-                "the table has {field}, and the contract does not: a function is never taken out \
-                 of the table"
-            )
-        })?;
-        ordered.push(*found);
-    }
-    let is_new = |(name, _): &&(&str, &Verb)| !before.contains(name);
-    ordered.extend(all.iter().filter(is_new));
-    Ok(ordered)
-}
-
-fn table(verbs: &[Verb], committed: &str) -> Result<String, String> {
-    let ordered = in_order(verbs, committed)?;
-    let mut text = format!("{FIRST_LINE}\n\n{}", include_str!("../templates/vtable.rs.in"));
-    let mut empty = String::new();
-    for (name, verb) in ordered {
-        let returned = verb.returned;
-        let (handle, _) = handle(returned);
-        let out = match returned {
-            Returned::Nothing => String::new(),
-            returned if returned.is_list() => format!("list: *mut {handle}, "),
-            _ => format!("out: *mut *mut {handle}, "),
-        };
-        text += &format!(
-            "{}    pub {name}: Option<unsafe extern \"C\" fn(
-        self_: *mut c_void, {}cancel: *const Cancel, {out}error: *mut *mut Error,
-    ) -> i32>,
-",
-            table_doc(name, verb)?,
-            declared(verb)
-        );
-        empty += &format!("{name}: None,\n");
-    }
-    text += &format!(
-        "}}
-
-impl ProviderVtable {{
-    /// A table without functions.
-    pub(super) const EMPTY: Self = Self {{
-        size: size_of::<Self>(),
-        user_data: null_mut(),
-        drop: None,
-        max_user_data: 0,
-        drops_labels: false,
-        connect: None,
-        disconnect: None,
-{empty}    }};
-}}
-"
-    );
-    Ok(text)
-}
-
-/// The documentation of a function of the table.
-fn table_doc(name: &str, verb: &Verb) -> Result<String, String> {
-    let mut doc = summary(name, &verb.doc, &For::Table)?;
-    doc.extend(sections(name, &verb.doc, &["Implementations"], &For::Table)?);
-    if verb.returned.is_list() {
-        doc.push("Fills the list.".to_string());
-    } else if verb.returned.is_optional() {
-        doc.push("Leaves *out NULL if there is none.".to_string());
-    }
-    doc.extend(TABLE_NOTES.iter().find(|(of, _)| *of == name).map(|(_, note)| (*note).to_string()));
-    if !verb.is_required() {
-        let without = WITHOUT.iter().find(|(of, _)| *of == name);
-        let without = without.map_or("the operation is not supported", |(_, text)| text);
-        doc.push(format!("NULL: {without}."));
-    }
-    Ok(wrapped(&[doc.join(" ")], "    /// ", 100))
-}
-
-fn foreign(verbs: &[Verb]) -> String {
-    let mut text = format!(
-        "{FIRST_LINE}
-
-//! The operations of a provider made from a table: each calls its function.
-
-use std::collections::HashMap;
-
-use spuff_core::blocking::{{CancelToken, SyncProvider}};
-use spuff_core::provider::{{
-    InstanceRequest, Price as CorePrice, ProviderInstance, ProviderResult, Snapshot as CoreSnapshot,
-}};
-
-use super::{{Beside, Foreign, argument, there}};
-use crate::boundary::c_pairs;
-use crate::instance::{{Instance, Instances}};
-use crate::price::Price;
-use crate::request::Request;
-use crate::snapshot::{{Snapshot, Snapshots}};
-use crate::strings::Strings;
-
-// SAFETY of all calls below: they are the caller's functions, called as the header says, with what
-// lives as long as the call.
-impl SyncProvider for Foreign {{
-    fn name(&self) -> &str {{
-        self.name
-    }}
-
-"
-    );
-    for (function, verb) in of_table(verbs) {
-        let arguments: String = verb
-            .parameters
-            .iter()
-            .map(|parameter| format!("{}: {}, ", parameter.name, parameter.given.rust()))
-            .collect();
-        text += &format!(
-            "    fn {}(&self, {arguments}cancel: &CancelToken) -> ProviderResult<{}> {{
-{}    }}
-
-",
-            verb.name,
-            core(verb.returned),
-            called(function, verb)
-        );
-    }
-    text + "    fn supports_snapshots(&self) -> bool {
-        self.table.0.create_snapshot.is_some()
-    }
-}
-"
-}
-
-/// A result, where C has a type of the same name.
-fn core(returned: Returned) -> String {
-    returned.rust().replace("Snapshot", "CoreSnapshot").replace("Price", "CorePrice")
-}
-
-/// The body of an operation that calls a function of the table.
-fn called(function: &str, verb: &Verb) -> String {
-    let mut body = if EMPTY_WITHOUT.contains(&verb.name.as_str()) {
-        format!("let Some(function) = self.table.0.{function} else {{ return Ok(Vec::new()) }};\n")
-    } else {
-        format!("let function = there(self.table.0.{function}, \"{function}\")?;\n")
-    };
-    let mut arguments = String::new();
-    for Parameter { name, given } in &verb.parameters {
-        match given {
-            Given::Text => {
-                body += &format!("let {name} = argument({name}, \"{name}\")?;\n");
-                arguments += &format!("{name}.as_ptr(), ");
-            }
-            Given::Request => {
-                body += &format!("let {name} = Request::from({name}.clone());\n");
-                arguments += &format!("&raw const {name}, ");
-            }
-            Given::Labels => {
-                body += &format!("let {name} = c_pairs({name});\n");
-                for (part, pattern) in [("keys", "(key, _)| key"), ("values", "(_, value)| value")]
-                {
-                    body += &format!(
-                        "let {part}: Vec<_> = {name}.iter().map(|{pattern}.as_ptr()).collect();\n"
-                    );
-                }
-                arguments += &format!("keys.as_ptr(), values.as_ptr(), {name}.len(), ");
-            }
-        }
-    }
-    let (handle, _) = handle(verb.returned);
-    let place = match verb.returned {
-        Returned::Nothing => "",
-        returned if returned.is_list() => "list, ",
-        _ => "out, ",
-    };
-    body += &format!(
-        "// SAFETY: see above.
-let call = |state, cancel, {place}error| unsafe {{
-    function(state, {arguments}cancel, {place}error)
-}};
-"
-    );
-    let creates = verb.name.starts_with("create_");
-    body + &match verb.returned {
-        Returned::Nothing => format!("self.done(\"{function}\", cancel, call)\n"),
-        Returned::Instance | Returned::Snapshot if creates => format!(
-            "let made = self.must_make::<{handle}>(\"{function}\", cancel, call);
-made.map(|made| made.inner).map_err(Beside::<{handle}>::of_create)\n"
-        ),
-        Returned::Instance | Returned::Snapshot => {
-            format!("Ok(self.must_make::<{handle}>(\"{function}\", cancel, call)?.inner)\n")
-        }
-        Returned::Price => {
-            format!("Ok(self.must_make::<{handle}>(\"{function}\", cancel, call)?.into_inner())\n")
-        }
-        Returned::MaybeInstance | Returned::MaybeSnapshot => format!(
-            "let found = self.made::<{handle}>(\"{function}\", cancel, call)?;
-Ok(found.map(|found| found.inner))\n"
-        ),
-        returned => {
-            let items = match returned {
-                Returned::Instances => "found.0.into_iter().map(|one| one.inner).collect()",
-                Returned::Snapshots => "found.0.into_iter().map(|one| one.inner).collect()",
-                Returned::LabelledSnapshots => {
-                    "found.0.into_iter().map(|one| (one.inner, one.labels)).collect()"
-                }
-                _ => "found.into_plain()",
-            };
-            format!(
-                "let found: {handle} = self.filled(\"{function}\", cancel, call)?;\nOk({items})\n"
-            )
-        }
-    }
 }

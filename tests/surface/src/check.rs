@@ -4,15 +4,12 @@
 use quote::ToTokens;
 use syn::{Fields, FnArg, Item, Pat, ReturnType, TraitItem, TraitItemFn};
 
-use crate::model::doc_lines;
+use crate::model::{ABOUT_INSTANCES, doc_lines, pascal};
 
 /// Operations that return an instance or a snapshot and make none. What makes one is seen through
 /// when its caller leaves: the generated provider must do that in its own way.
 const READS: [&str; 1] = ["wait_ready"];
 const MAKES: [&str; 2] = ["create_instance", "create_snapshot"];
-
-/// Operations without a noun at the end of their names, whose `id` is that of an instance.
-const OF_INSTANCES: [&str; 2] = ["set_labels", "wait_ready"];
 
 /// Operations with a body of their own, which each language writes too.
 const WITH_DEFAULT: [&str; 2] = ["get_ssh_keys", "list_labelled_snapshots"];
@@ -20,31 +17,37 @@ const WITH_DEFAULT: [&str; 2] = ["get_ssh_keys", "list_labelled_snapshots"];
 const SECTIONS: [&str; 6] =
     ["Cancellation", "Default", "Errors", "Implementations", "See also", "Waits"];
 
-/// Checks the trait `Provider` of a file.
+/// Checks the trait `Provider` of the contract's files.
 ///
 /// # Errors
 /// What is wrong, and what to do about it.
-pub(crate) fn contract(source: &str) -> Result<(), String> {
-    let file = syn::parse_file(source).map_err(|error| format!("the contract: {error}"))?;
-    let methods = file.items.into_iter().filter_map(|item| match item {
-        Item::Trait(found) if found.ident == "Provider" => Some(found.items),
-        _ => None,
-    });
-    for item in methods.flatten() {
+pub(crate) fn contract(sources: &[String]) -> Result<(), String> {
+    let (mut nouns, mut methods) = (Vec::new(), Vec::new());
+    for source in sources {
+        let file = syn::parse_file(source).map_err(|error| format!("the contract: {error}"))?;
+        for item in file.items {
+            match item {
+                Item::Trait(found) if found.ident == "Provider" => methods.extend(found.items),
+                Item::Struct(found) => nouns.push(found.ident.to_string()),
+                _ => {}
+            }
+        }
+    }
+    for item in methods {
         if let TraitItem::Fn(method) = item
             && method.sig.asyncness.is_some()
             && method.sig.ident != "create_batch"
         {
-            operation(&method)?;
+            operation(&method, &nouns)?;
         }
     }
     Ok(())
 }
 
-fn operation(method: &TraitItemFn) -> Result<(), String> {
+fn operation(method: &TraitItemFn, nouns: &[String]) -> Result<(), String> {
     let name = method.sig.ident.to_string();
     makes_nothing_unseen(&name, &method.sig.output)?;
-    names_its_id(&name, method)?;
+    names_its_id(&name, method, nouns)?;
     if let Some(body) = &method.default
         && !WITH_DEFAULT.contains(&name.as_str())
         && !is_not_supported(&body.to_token_stream().to_string())
@@ -74,26 +77,29 @@ fn makes_nothing_unseen(name: &str, output: &ReturnType) -> Result<(), String> {
     Ok(())
 }
 
-/// An `id` is that of what the operation's name ends with.
-fn names_its_id(name: &str, method: &TraitItemFn) -> Result<(), String> {
-    let is_id = |argument: &&FnArg| match argument {
+/// An `id` is that of the noun that the operation's name ends with.
+fn names_its_id(name: &str, method: &TraitItemFn, nouns: &[String]) -> Result<(), String> {
+    let arguments = method.sig.inputs.iter().filter_map(|argument| match argument {
         FnArg::Typed(argument) => match &*argument.pat {
-            Pat::Ident(pattern) => pattern.ident.to_string().trim_start_matches('_') == "id",
-            _ => false,
+            Pat::Ident(pattern) => Some(pattern.ident.to_string()),
+            _ => None,
         },
-        FnArg::Receiver(_) => false,
-    };
-    let is_named = name.ends_with("_instance") || name.ends_with("_snapshot");
-    if method.sig.inputs.iter().any(|argument| is_id(&argument))
-        && !is_named
-        && !OF_INSTANCES.contains(&name)
-    {
-        return Err(format!(
-            "{name} has an argument `id`, and its name does not end with `_instance` or \
-             `_snapshot`: name the argument after what it is the id of, such as `instance_id`"
-        ));
+        FnArg::Receiver(_) => None,
+    });
+    let arguments: Vec<_> =
+        arguments.map(|name| name.trim_start_matches('_').to_string()).collect();
+    if !arguments.iter().any(|argument| argument == "id") || ABOUT_INSTANCES.contains(&name) {
+        return Ok(());
     }
-    Ok(())
+    let noun = name.rsplit_once('_').map_or("", |(_, noun)| noun);
+    let is_known = noun == "instance" || nouns.contains(&pascal(noun));
+    if is_known && !arguments.contains(&format!("{noun}_id")) {
+        return Ok(());
+    }
+    Err(format!(
+        "{name} has an argument `id`, and its name does not say of what: end the name with a noun \
+         of the contract, or name the argument after it, such as `instance_id`"
+    ))
 }
 
 fn is_not_supported(body: &str) -> bool {

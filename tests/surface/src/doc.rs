@@ -4,7 +4,7 @@
 pub(crate) type Paragraphs = Vec<String>;
 
 /// What stands before the first heading, and the sections.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Doc {
     pub(crate) summary: Paragraphs,
     sections: Vec<(String, Paragraphs)>,

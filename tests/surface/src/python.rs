@@ -1,36 +1,41 @@
 //! Python: the operations of both faces with their stubs, the protocols of providers written in
 //! Python, and the calls of their methods.
 
+pub(crate) mod nouns;
+mod protocols;
+
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crate::doc::{Words, sections, summary, wrapped};
 use crate::model::{
-    EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, Returned, SNAPSHOTS, Verb,
+    EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, Returned, SNAPSHOTS, Thing, Verb,
+    core_names,
 };
+use crate::nouns::Noun;
 use crate::{FIRST_LINE, File};
 
 /// These take the fields of a request by keyword: they are written by hand, with their stubs.
 const BY_KEYWORD: [&str; 1] = ["create_instance"];
 
-/// The protocols of what a provider can do beside what every one can: the end of the name, what
-/// such a provider does, and its methods. Other operations have a protocol each.
-const PROTOCOLS: [(&str, &str, &[&str]); 7] = [
-    ("Snapshots", "that has snapshots", &["create_snapshot", "list_snapshots", "delete_snapshot"]),
-    ("Wait", "that has a way of its own to wait", &["wait_ready"]),
-    ("SnapshotLabels", "that tells its snapshots' labels", &["list_labelled_snapshots"]),
-    ("Resolve", "that finds what was made under a key", &["resolve", "resolve_snapshot"]),
-    ("Labels", "that can change labels", &["set_labels"]),
-    ("SshKeys", "whose account has SSH keys", &["get_ssh_keys"]),
-    ("Prices", "that knows what instances cost", &["hourly_price"]),
-];
+/// The package, which offers the nouns: what is generated of it stands in a file that is written
+/// by hand.
+pub(crate) const PACKAGE: &str = "spuff-py/python/spuff/__init__.py";
 
-pub(crate) fn files(verbs: &[Verb]) -> Result<Vec<File>, String> {
-    Ok(vec![
+/// `package` is the text of that file as it is now.
+pub(crate) fn files(
+    verbs: &[Verb],
+    found: &[Rc<Noun>],
+    package: &str,
+) -> Result<Vec<File>, String> {
+    let mut files = vec![
         File::rust("spuff-py/src/provider/verbs.rs", methods(verbs)?),
         File::rust("spuff-py/src/python_provider/verbs.rs", calls(verbs)),
         File::plain("spuff-py/python/spuff/_verbs.pyi", stubs(verbs)?),
-        File::plain("spuff-py/python/spuff/protocol.py", protocols(verbs)?),
-    ])
+        File::plain("spuff-py/python/spuff/protocol.py", protocols::file(verbs)?),
+    ];
+    files.extend(nouns::files(found, package)?);
+    Ok(files)
 }
 
 struct Python;
@@ -51,7 +56,8 @@ impl Words for Python {
             }
             ("crate", "create_and_wait") => Some("`create_and_wait`".to_string()),
             ("crate", "settled") => Some("`spuff.settled`".to_string()),
-            _ => None,
+            ("ImageSpec", "Snapshot") => Some("`ImageSpec.snapshot`".to_string()),
+            (noun, field) => Some(format!("`{noun}.{field}`")),
         }
     }
 
@@ -72,9 +78,14 @@ fn paragraphs(verb: &Verb, titles: &[&str]) -> Result<Vec<String>, String> {
 
 /// A docstring. Its first line is a sentence, as linters ask.
 fn docstring(verb: &Verb, paragraphs: &[String], before: &str) -> Result<String, String> {
+    docstring_of(&verb.name, paragraphs, before)
+}
+
+/// As [`docstring`], of anything.
+fn docstring_of(name: &str, paragraphs: &[String], before: &str) -> Result<String, String> {
     let quotes = "\"\"\"";
     let width = 100 - before.len() - quotes.len();
-    let (first, others) = paragraphs.split_first().ok_or("an operation without documentation")?;
+    let (first, others) = paragraphs.split_first().ok_or("nothing is documented")?;
     if others.is_empty() && first.len() + quotes.len() <= width {
         return Ok(format!("{before}{quotes}{first}{quotes}\n"));
     }
@@ -85,9 +96,8 @@ fn docstring(verb: &Verb, paragraphs: &[String], before: &str) -> Result<String,
     let rest: Vec<_> = rest.map(str::to_string).into_iter().chain(others.to_vec()).collect();
     if sentence.len() > width || rest.is_empty() {
         return Err(format!(
-            "{}: the first sentence of its documentation has {} letters in Python, where it must \
-             fit in a line: shorten it",
-            verb.name,
+            "{name}: the first sentence of its documentation has {} letters in Python, where it \
+             must fit in a line: shorten it",
             sentence.len()
         ));
     }
@@ -96,34 +106,69 @@ fn docstring(verb: &Verb, paragraphs: &[String], before: &str) -> Result<String,
 }
 
 /// The type of an argument.
-fn given(given: Given) -> &'static str {
+fn given(given: &Given) -> &str {
     match given {
         Given::Text => "str",
         Given::Labels => "dict[str, str]",
         Given::Request => "InstanceRequest",
+        Given::Noun(noun) => &noun.name,
+    }
+}
+
+/// An argument of both faces, with its type: what is called `options` may be left out.
+fn argument(Parameter { name, given: found }: &Parameter) -> String {
+    match found {
+        Given::Noun(noun) if noun.is_option() => format!("{name}: {} | None = None", noun.name),
+        found => format!("{name}: {}", given(found)),
     }
 }
 
 /// The type of a result, and what a provider may return for it.
-fn returned(returned: Returned) -> (&'static str, &'static str) {
+fn returned(returned: &Returned) -> (String, String) {
+    let name = match returned.thing() {
+        None => "None",
+        Some(Thing::Text) => "str",
+        Some(thing) => thing.short(),
+    };
     match returned {
-        Returned::Nothing => ("None", "None"),
-        Returned::Instance => ("Instance", "Instance"),
-        Returned::MaybeInstance => ("Instance | None", "Instance | None"),
-        Returned::Instances => ("Instances", "Iterable[Instance]"),
-        Returned::Snapshot => ("Snapshot", "Snapshot"),
-        Returned::MaybeSnapshot => ("Snapshot | None", "Snapshot | None"),
-        Returned::Snapshots => ("Snapshots", "Iterable[Snapshot]"),
-        Returned::LabelledSnapshots => {
-            ("list[tuple[Snapshot, dict[str, str]]]", "Iterable[tuple[Snapshot, dict[str, str]]]")
+        Returned::Nothing | Returned::One(_) => (name.to_string(), name.to_string()),
+        Returned::Maybe(_) => (format!("{name} | None"), format!("{name} | None")),
+        Returned::List(_) => {
+            let list = match name {
+                "Instance" | "Snapshot" => format!("{name}s"),
+                name => format!("list[{name}]"),
+            };
+            (list, format!("Iterable[{name}]"))
         }
-        Returned::Texts => ("list[str]", "Iterable[str]"),
-        Returned::Price => ("Price", "Price"),
+        Returned::Labelled(_) => {
+            let pair = format!("tuple[{name}, dict[str, str]]");
+            (format!("list[{pair}]"), format!("Iterable[{pair}]"))
+        }
     }
+}
+
+/// The nouns that operations take or return.
+fn own_nouns(verbs: &[Verb]) -> BTreeSet<String> {
+    let mut names = core_names(verbs.iter());
+    for by_hand in ["InstanceRequest", "Price", "ProviderInstance"] {
+        names.remove(by_hand);
+    }
+    names
 }
 
 /// The methods of both faces.
 fn methods(verbs: &[Verb]) -> Result<String, String> {
+    let mut used = BTreeSet::new();
+    for one in verbs.iter().flat_map(|verb| &verb.parameters) {
+        if let Given::Noun(noun) = &one.given {
+            used.insert(noun.name.as_str());
+        }
+    }
+    let used: Vec<_> = used.into_iter().collect();
+    let imports = match used.as_slice() {
+        [] => String::new(),
+        used => format!("use crate::nouns::{{{}}};\n", used.join(", ")),
+    };
     let mut text = format!(
         "{FIRST_LINE}
 
@@ -134,7 +179,7 @@ use std::collections::HashMap;
 use pyo3::prelude::*;
 
 use super::{{PyOutcome, Verbs}};
-use crate::seconds::Seconds;
+{imports}use crate::seconds::Seconds;
 
 #[pymethods]
 impl Verbs {{
@@ -143,7 +188,19 @@ impl Verbs {{
     for verb in verbs.iter().filter(|verb| !BY_KEYWORD.contains(&verb.name.as_str())) {
         let Verb { name, .. } = verb;
         let names: Vec<_> = verb.parameters.iter().map(|one| one.name.as_str()).collect();
-        let mut signature: String = names.iter().map(|name| format!("{name}, ")).collect();
+        let mut copies = String::new();
+        let mut signature = String::new();
+        for Parameter { name, given } in &verb.parameters {
+            let is_option = matches!(given, Given::Noun(noun) if noun.is_option());
+            signature += &if is_option { format!("{name}=None, ") } else { format!("{name}, ") };
+            copies += &match given {
+                Given::Noun(_) if is_option => format!(
+                    "let {name} = {name}.map(|given| given.get().0.clone()).unwrap_or_default();\n"
+                ),
+                Given::Noun(_) => format!("let {name} = {name}.get().0.clone();\n"),
+                _ => String::new(),
+            };
+        }
         signature += "*, timeout=None";
         let declared: Result<String, String> =
             verb.parameters.iter().map(|parameter| declared(name, parameter)).collect();
@@ -164,7 +221,7 @@ impl Verbs {{
         text += &format!(
             "    #[pyo3(signature = ({signature}))]
     fn {name}(&self, py: Python<'_>, {declared}) -> PyOutcome {{
-        let call = {call};
+        {copies}let call = {call};
         call.run(py, |provider| async move {{ provider.{name}({}).await }})
     }}
 
@@ -180,6 +237,8 @@ fn declared(verb: &str, Parameter { name, given }: &Parameter) -> Result<String,
     match given {
         Given::Text => Ok(format!("{name}: String, ")),
         Given::Labels => Ok(format!("{name}: HashMap<String, String>, ")),
+        Given::Noun(noun) if noun.is_option() => Ok(format!("{name}: Option<Py<{}>>, ", noun.name)),
+        Given::Noun(noun) => Ok(format!("{name}: Py<{}>, ", noun.name)),
         Given::Request => Err(format!(
             "{verb} takes a request, whose fields Python takes by keyword: write it in \
              spuff-py/src/provider.rs and tests/surface/templates/jobs.pyi.in, and add it to \
@@ -190,6 +249,8 @@ fn declared(verb: &str, Parameter { name, given }: &Parameter) -> Result<String,
 
 /// The operations of a provider written in Python.
 fn calls(verbs: &[Verb]) -> String {
+    let mut names = core_names(verbs.iter());
+    names.extend(["Operation", "ProviderResult"].map(str::to_string));
     let mut text = format!(
         "{FIRST_LINE}
 
@@ -198,21 +259,18 @@ fn calls(verbs: &[Verb]) -> String {
 use std::collections::HashMap;
 
 use spuff_core::blocking::{{CancelToken, SyncProvider}};
-use spuff_core::provider::{{
-    InstanceRequest, Operation, Price, ProviderInstance, ProviderResult, Snapshot,
-}};
+use spuff_core::provider::{{{}}};
 
-use super::{{
-    InPython, a_price, a_snapshot, a_text, an_instance, each, none_without, nothing, perhaps,
-}};
-use crate::request;
+use super::{{InPython, a_price, a_text, an_instance, each, none_without, nothing, perhaps}};
+use crate::{{nouns, request}};
 
 impl SyncProvider for InPython {{
     fn name(&self) -> &str {{
         &self.name
     }}
 
-"
+",
+        names.into_iter().collect::<Vec<_>>().join(", ")
     );
     for verb in verbs.iter().filter(|verb| verb.name != SNAPSHOTS) {
         let Verb { name, .. } = verb;
@@ -225,21 +283,23 @@ impl SyncProvider for InPython {{
             .parameters
             .iter()
             .map(|Parameter { name, given }| match given {
+                Given::Noun(noun) => format!("nouns::{}({name}.clone()), ", noun.name),
                 Given::Request => format!("request::InstanceRequest({name}.clone()), "),
                 Given::Text | Given::Labels => format!("{name}, "),
             })
             .collect();
-        let read = match verb.returned {
-            Returned::Nothing => "nothing",
-            Returned::Instance => "an_instance",
-            Returned::MaybeInstance => "perhaps(an_instance)",
-            Returned::Instances => "each(an_instance)",
-            Returned::Snapshot => "a_snapshot",
-            Returned::MaybeSnapshot => "perhaps(a_snapshot)",
-            Returned::Snapshots => "each(a_snapshot)",
-            Returned::LabelledSnapshots => "each(with_labels)",
-            Returned::Texts => "each(a_text)",
-            Returned::Price => "a_price",
+        let one = match verb.returned.thing() {
+            None => "nothing".to_string(),
+            Some(Thing::Instance) => "an_instance".to_string(),
+            Some(Thing::Price) => "a_price".to_string(),
+            Some(Thing::Text) => "a_text".to_string(),
+            Some(Thing::Noun(noun)) => format!("nouns::{}::returned", noun.name),
+        };
+        let read = match &verb.returned {
+            Returned::Nothing | Returned::One(_) => one,
+            Returned::Maybe(_) => format!("perhaps({one})"),
+            Returned::List(_) => format!("each({one})"),
+            Returned::Labelled(_) => format!("each(with_labels({one}))"),
         };
         let operation = format!("Operation::{}", verb.pascal());
         let call = format!("self.call({operation}, cancel, ({passed}), {read})");
@@ -267,14 +327,14 @@ impl SyncProvider for InPython {{
 }
 
 /// A declaration in one line, or with an argument a line.
-fn signature(name: &str, arguments: &[String], returned: &str, indent: &str) -> String {
-    let line = format!("{indent}def {name}({}) -> {returned}:", arguments.join(", "));
+fn signature(name: &str, arguments: &[String], returned: &str, indent: &str, body: &str) -> String {
+    let line = format!("{indent}def {name}({}) -> {returned}:{body}", arguments.join(", "));
     if line.len() <= 100 {
         return line + "\n";
     }
     let arguments: String =
         arguments.iter().map(|argument| format!("{indent}    {argument},\n")).collect();
-    format!("{indent}def {name}(\n{arguments}{indent}) -> {returned}:\n")
+    format!("{indent}def {name}(\n{arguments}{indent}) -> {returned}:{body}\n")
 }
 
 /// How one face differs from the other, in the stubs of what is written by hand.
@@ -325,7 +385,8 @@ impl Face {
 }
 
 fn stubs(verbs: &[Verb]) -> Result<String, String> {
-    let mut text = include_str!("../templates/verbs.pyi.in").to_string();
+    let mut text =
+        include_str!("../templates/verbs.pyi.in").replace("@NOUNS\n", &imported(&own_nouns(verbs)));
     for face in &FACES {
         let mut generated = String::new();
         for verb in verbs.iter().filter(|verb| !BY_KEYWORD.contains(&verb.name.as_str())) {
@@ -345,84 +406,30 @@ fn first_line() -> String {
 }
 
 fn stub(verb: &Verb, face: &Face) -> Result<String, String> {
-    let one = |one: &Parameter| format!("{}: {}", one.name, given(one.given));
     let mut arguments = vec!["self".to_string()];
-    arguments.extend(verb.parameters.iter().map(one));
+    arguments.extend(verb.parameters.iter().map(argument));
     arguments.extend(["*", "timeout: _Seconds | None = None"].map(str::to_string));
     if verb.waits() {
         arguments.push("on_progress: _OnProgress | None = None".to_string());
     }
-    let returned = face.returned(returned(verb.returned).0);
+    let returned = face.returned(&returned(&verb.returned).0);
     let doc = paragraphs(verb, &["Errors", "Cancellation"])?;
-    let declared = signature(&verb.name, &arguments, &returned, "    ");
+    let declared = signature(&verb.name, &arguments, &returned, "    ", "");
     Ok(declared + &docstring(verb, &doc, "        ")? + "\n")
 }
 
-/// The two forms of a method of a provider.
-const FORMS: [(&str, &str, bool); 2] =
-    [("Blocking", "plain methods", false), ("Asyncio", "`async def` methods", true)];
-
-fn protocols(verbs: &[Verb]) -> Result<String, String> {
-    let mut groups: Vec<(String, String, Vec<&Verb>)> = Vec::new();
-    let optional: Vec<_> = verbs.iter().filter(|verb| !verb.is_required()).collect();
-    for (name, doc, methods) in PROTOCOLS {
-        let own = |verb: &&&Verb| methods.contains(&verb.name.as_str());
-        let methods = optional.iter().filter(own).copied().collect();
-        groups.push((name.to_string(), doc.to_string(), methods));
+/// An import, in one line or with a name a line.
+fn import_of(module: &str, names: &[&str]) -> String {
+    let line = format!("from {module} import {}\n", names.join(", "));
+    if line.len() <= 101 {
+        return line;
     }
-    for verb in &optional {
-        let is_new = !PROTOCOLS.iter().any(|(_, _, known)| known.contains(&verb.name.as_str()));
-        if is_new {
-            groups.push((verb.pascal(), format!("that has `{}`", verb.name), vec![verb]));
-        }
-    }
-    let mut names = BTreeSet::from(["ProviderFactory".to_string()]);
-    let mut classes = String::new();
-    for (form, methods, is_async) in FORMS {
-        names.insert(format!("{form}Provider"));
-        let told = if is_async {
-            "They run on an event loop of spuff's own, in another thread."
-        } else {
-            "Each runs in a thread of its own, where it may block."
-        };
-        classes += &format!(
-            "\n\nclass {form}Provider(Protocol):
-    \"\"\"A provider with {methods}.\n\n    {told}\n    \"\"\"\n"
-        );
-        for verb in verbs.iter().filter(|verb| verb.is_required()) {
-            classes += &method(verb, is_async)?;
-        }
-    }
-    for (name, doc, methods) in &groups {
-        for (form, with, is_async) in FORMS {
-            names.insert(format!("With{form}{name}"));
-            classes += &format!(
-                "\n\nclass With{form}{name}({form}Provider, Protocol):
-    \"\"\"A provider with {with} {doc}.\"\"\"\n"
-            );
-            for verb in methods {
-                classes += &method(verb, is_async)?;
-            }
-        }
-    }
-    let names: String = names.iter().map(|name| format!("    \"{name}\",\n")).collect();
-    Ok(include_str!("../templates/protocol.py.in")
-        .replace("@FIRST_LINE\n", &first_line())
-        .replace("@NAMES\n", &names)
-        .replace("@CLASSES\n", &classes))
+    let each: String = names.iter().map(|name| format!("    {name},\n")).collect();
+    format!("from {module} import (\n{each})\n")
 }
 
-/// A method of a protocol.
-fn method(verb: &Verb, is_async: bool) -> Result<String, String> {
-    let one = |one: &Parameter| format!("{}: {}", one.name, given(one.given));
-    let mut arguments = vec!["self".to_string()];
-    arguments.extend(verb.parameters.iter().map(one));
-    if !verb.parameters.is_empty() {
-        arguments.push("/".to_string());
-    }
-    let result = returned(verb.returned).1;
-    let result = if is_async { format!("Awaitable[{result}]") } else { result.to_string() };
-    let doc = docstring(verb, &paragraphs(verb, &["Implementations"])?, "        ")?;
-    let declared = signature(&verb.name, &arguments, &result, "    ");
-    Ok(format!("\n{declared}{doc}        ...\n"))
+/// An import of the nouns, in one line or with a name a line.
+fn imported(nouns: &BTreeSet<String>) -> String {
+    let names: Vec<_> = nouns.iter().map(String::as_str).collect();
+    import_of("._nouns", &names)
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::doc::{Words, sections, summary, wrapped};
-use crate::model::{EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, SNAPSHOTS, Verb, pascal};
+use crate::model::{
+    EMPTY_WITHOUT, Given, LABELLED_SNAPSHOTS, Parameter, SNAPSHOTS, Verb, core_names, pascal,
+};
 use crate::{FIRST_LINE, File};
 
 /// What the generated provider leaves to a method of `FromSync`, and its name.
@@ -24,7 +26,7 @@ pub(crate) fn files(verbs: &[Verb]) -> Result<Vec<File>, String> {
 }
 
 /// Links as they are: a file has the types of its signatures in scope.
-struct InScope<'a>(&'a BTreeSet<&'static str>);
+struct InScope<'a>(&'a BTreeSet<String>);
 
 impl Words for InScope<'_> {
     fn link(&self, path: &str, label: &str) -> Option<String> {
@@ -43,27 +45,14 @@ impl Words for InScope<'_> {
 }
 
 /// The types of the contract that these operations name, but for the map.
-fn imports<'a>(verbs: impl Iterator<Item = &'a Verb>) -> BTreeSet<&'static str> {
-    let mut names = BTreeSet::from(["ProviderResult"]);
-    for verb in verbs {
-        if verb.parameters.iter().any(|parameter| parameter.given == Given::Request) {
-            names.insert("InstanceRequest");
-        }
-        for name in ["ProviderInstance", "Snapshot", "Price"] {
-            if words(verb.returned.rust()).any(|word| word == name) {
-                names.insert(name);
-            }
-        }
-    }
+fn imports<'a>(verbs: impl Iterator<Item = &'a Verb>) -> BTreeSet<String> {
+    let mut names = core_names(verbs);
+    names.insert("ProviderResult".to_string());
     names
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| !letter.is_alphanumeric())
-}
-
-fn list(names: &BTreeSet<&str>) -> String {
-    names.iter().copied().collect::<Vec<_>>().join(", ")
+fn list(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// `, id: &str, name: &str`
@@ -118,7 +107,7 @@ impl Provider {{
 fn sync_provider(verbs: &[Verb]) -> Result<String, String> {
     let own = || verbs.iter().filter(|verb| verb.name != SNAPSHOTS);
     let mut imports = imports(own());
-    imports.insert("ProviderError");
+    imports.insert("ProviderError".to_string());
     let mut text = format!(
         "{FIRST_LINE}
 

@@ -1,13 +1,16 @@
 //! What the generator reads, refuses and writes.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod nouns;
+
 use crate::doc::{Doc, Words, turned, wrapped};
-use crate::model::{Given, Returned, Verb, read};
+use crate::model::{Given, Returned, Thing, Verb, plural, read, singular};
 use crate::{c, check, files, repository};
 
 /// The operations of a trait with these methods.
 fn contract(methods: &str) -> Result<Vec<Verb>, String> {
-    read(&format!("#[async_trait]\npub trait Provider: Send + Sync {{ {methods} }}"))
+    let source = format!("#[async_trait]\npub trait Provider: Send + Sync {{ {methods} }}");
+    read(&[source]).map(|contract| contract.verbs)
 }
 
 fn refusal(methods: &str) -> String {
@@ -31,10 +34,10 @@ fn a_trait_is_read_with_its_types_and_marks() {
     .unwrap();
     let [attach, end] = verbs.as_slice() else { panic!("two operations") };
     assert_eq!(attach.name, "attach");
-    let parameters = attach.parameters.iter().map(|one| (one.name.as_str(), one.given));
+    let parameters = attach.parameters.iter().map(|one| (one.name.as_str(), one.given.clone()));
     let expected = [("instance_id", Given::Text), ("labels", Given::Labels)];
     assert_eq!(parameters.collect::<Vec<_>>(), expected);
-    assert_eq!(attach.returned, Returned::MaybeInstance);
+    assert_eq!(attach.returned, Returned::Maybe(Thing::Instance));
     assert_eq!(attach.doc.summary, ["Attaches a volume and waits."]);
     assert!(attach.waits() && !end.waits());
     assert_eq!((attach.instance_id(), end.instance_id()), (Some("instance_id"), None));
@@ -43,7 +46,7 @@ fn a_trait_is_read_with_its_types_and_marks() {
 #[test]
 fn what_has_no_rule_is_refused_with_what_to_do() {
     let type_of_argument = refusal("/// X.\nasync fn grow(&self, by: u32) -> ProviderResult<()>;");
-    for said in ["grow", "argument of type u32", "&InstanceRequest", "model.rs"] {
+    for said in ["grow", "argument of type u32", "&InstanceRequest", "a plain struct"] {
         assert!(type_of_argument.contains(said), "{said}: {type_of_argument}");
     }
     let result = refusal("/// X.\nasync fn all(&self) -> ProviderResult<Vec<Price>>;");
@@ -58,7 +61,8 @@ fn what_has_no_rule_is_refused_with_what_to_do() {
 
 #[test]
 fn what_would_be_turned_into_something_wrong_is_refused() {
-    let checked = |method: &str| check::contract(&format!("trait Provider {{ {method} }}"));
+    let checked =
+        |method: &str| check::contract(&[format!("struct Volume; trait Provider {{ {method} }}")]);
     let refused = |method: &str, said: &str| {
         let refusal = checked(method).unwrap_err();
         assert!(refusal.contains(said), "{said}: {refusal}");
@@ -68,7 +72,13 @@ fn what_would_be_turned_into_something_wrong_is_refused() {
         "copy returns an instance",
     );
     refused("async fn make_image(&self) -> ProviderResult<Snapshot>;", "if it makes one");
-    refused("async fn delete_volume(&self, _id: &str) -> ProviderResult<()>;", "argument `id`");
+    for signature in [
+        "grow(&self, id: &str)",
+        "end_disk(&self, _id: &str)",
+        "keep_volume(&self, id: &str, volume_id: &str)",
+    ] {
+        refused(&format!("async fn {signature} -> ProviderResult<()>;"), "argument `id`");
+    }
     refused(
         "async fn find(&self) -> ProviderResult<()> { self.list().await }",
         "default body of its own",
@@ -91,9 +101,36 @@ fn what_would_be_turned_into_something_wrong_is_refused() {
         async fn end_instance(&self, id: &str) -> ProviderResult<()> {
             Err(ProviderError::NotSupported { feature: Operation::End.to_string() })
         }
+        /// Ends.
+        async fn end_volume(&self, _id: &str) -> ProviderResult<()>;
         async fn find(&self) -> ProviderResult<Option<ProviderInstance>>;",
     )
     .unwrap();
+}
+
+#[test]
+fn a_name_of_many_is_made_of_one_and_the_other_way_round() {
+    for (one, many) in [
+        ("label", "labels"),
+        ("address", "addresses"),
+        ("policy", "policies"),
+        ("key", "keys"),
+        ("size", "sizes"),
+        ("image", "images"),
+        ("switch", "switches"),
+    ] {
+        assert_eq!((plural(one), singular(many)), (many.to_string(), one.to_string()));
+    }
+}
+
+#[test]
+fn an_id_is_that_of_an_instance_where_the_name_says_so() {
+    let verbs = contract(
+        "/// X.\nasync fn stop_instance(&self, id: &str) -> ProviderResult<()>;
+        /// X.\nasync fn delete_volume(&self, id: &str) -> ProviderResult<()>;",
+    );
+    let ids: Vec<_> = verbs.as_ref().unwrap().iter().map(Verb::instance_id).collect();
+    assert_eq!(ids, [Some("id"), None]);
 }
 
 /// A language that names what begins with `Self` only.
@@ -170,7 +207,7 @@ fn the_table_keeps_its_order_and_grows_at_its_end() {
 #[test]
 fn the_committed_files_are_those_of_the_contract() {
     for file in files().unwrap() {
-        let committed = std::fs::read_to_string(repository().join(file.path)).unwrap_or_default();
+        let committed = std::fs::read_to_string(repository().join(&file.path)).unwrap_or_default();
         assert!(
             committed == file.text,
             "{} is not up to date: run cargo run -p spuff-surface",

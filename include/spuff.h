@@ -1443,7 +1443,8 @@ const char *spuff_snapshot_to_json(const struct spuff_snapshot *snapshot);
 
 /// Makes a handle from JSON. The caller owns *out.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and for what is no such JSON.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and for what is no such JSON,
+/// or has an empty id.
 SPUFF_EXPORTED
 spuff_code spuff_snapshot_from_json(const char *json,
                                     struct spuff_snapshot **out,

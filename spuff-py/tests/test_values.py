@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ipaddress
+import json
 import pickle
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -59,6 +60,24 @@ VALUES: list[Any] = [
     spuff.Price("0.0056", "EUR", "catalogue"),
     spuff.Price.from_micros(1, "points"),
 ]
+
+
+def test_a_snapshot_is_the_json_of_every_language() -> None:
+    taken = spuff.Snapshot("s-1", "before", WHEN)
+    assert json.loads(taken.to_json()) == {
+        "id": "s-1",
+        "name": "before",
+        "created_at": "2026-11-01T12:30:15.250Z",
+    }
+    of_c = '{"id": "s-1", "name": "before", "created_at": null, "labels": {"k": "v"}}'
+    assert spuff.Snapshot.from_json(of_c) == spuff.Snapshot("s-1", "before")
+    for text, said in [
+        ('{"name": "x"}', "id"),
+        ('{"id": 7, "name": "x"}', "a string"),
+        ("", "EOF"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            spuff.Snapshot.from_json(text)
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)

@@ -133,7 +133,8 @@ pub unsafe extern "C" fn spuff_snapshot_to_json(snapshot: *const Snapshot) -> *c
 
 /// Makes a handle from JSON. The caller owns *out.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and for what is no such JSON.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and for what is no such JSON,
+/// or has an empty id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshot_from_json(
     json: *const c_char,
@@ -144,6 +145,9 @@ pub unsafe extern "C" fn spuff_snapshot_from_json(
         let out = Out::new(out, "out")?;
         let json = text(json, "json")?;
         let inner: Core = read(json)?;
+        if inner.id.is_empty() {
+            return Err(Failure::argument("id", "must not be empty; give the cloud's id"));
+        }
         out.put((inner, labels_of(json)?).into());
         Ok(())
     })

@@ -294,23 +294,29 @@ Some({snake}.json.get_or_init(|| {value}).as_ptr())
         self.export(&doc, &signature, &body);
         let doc = [
             "Makes a handle from JSON. The caller owns *out.".to_string(),
-            "Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and for what is no \
-             such JSON."
-                .to_string(),
+            format!(
+                "Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and for what \
+                 is no such JSON{}.",
+                if self.noun.has_id() { ", or has an empty id" } else { "" }
+            ),
         ];
         let signature = format!(
             "from_json(json: *const c_char, out: *mut *mut {name}, error: *mut *mut Error) -> Code"
         );
-        let value = if self.noun.is_labelled {
-            "let inner: Core = read(json)?;\nout.put((inner, labels_of(json)?).into());"
+        let checked = if self.noun.has_id() {
+            "if inner.id.is_empty() {
+return Err(Failure::argument(\"id\", \"must not be empty; give the cloud's id\"));
+}\n"
         } else {
-            "let inner: Core = read(json)?;\nout.put(inner.into());"
+            ""
         };
+        let value = if self.noun.is_labelled { "(inner, labels_of(json)?)" } else { "inner" };
         let body = format!(
             "guard(error, || {{
 let out = Out::new(out, \"out\")?;
 let json = text(json, \"json\")?;
-{value}
+let inner: Core = read(json)?;
+{checked}out.put({value}.into());
 Ok(())
 }})\n"
         );

@@ -76,14 +76,16 @@ func TestEveryKindComesThroughWithItsFields(t *testing.T) {
 		wanted.Kind = kind
 		answer = &wanted
 		got := failure(t, second(provider.GetInstance(t.Context(), "m-1")), kind)
-		if got.Provider != "script" || got.InstanceID != "m-1" || kind.Advice() == "" ||
-			got.Advice() != kind.Advice() {
+		if got.Provider != "script" || got.InstanceID != "m-1" || !got.InstanceIsSubject ||
+			kind.Advice() == "" || got.Advice() != kind.Advice() {
 			t.Errorf("%+v does not say what it is about", got)
 		}
 		for at := range reflect.TypeFor[spuff.Error]().NumField() {
 			field := reflect.TypeFor[spuff.Error]().Field(at)
 			if !field.IsExported() ||
-				slices.Contains([]string{"Text", "Provider", "InstanceID"}, field.Name) {
+				slices.Contains(
+					[]string{"Text", "Provider", "InstanceID", "InstanceIsSubject"}, field.Name,
+				) {
 				continue
 			}
 			sent, came := reflect.ValueOf(wanted).Field(at), reflect.ValueOf(*got).Field(at)
